@@ -1,0 +1,109 @@
+# What can be done here: make help
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Without cgo no C compiler is needed, and the module in test/childk8s finds most of what it compiles in
+# the same build cache.
+export CGO_ENABLED := 0
+
+# The hub answers /version as the Kubernetes it is made of. Only the linker sees these flags, so that
+# go run, go test and builds by hand share compiled packages with make.
+KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' go.mod)
+VERSION ?= $(shell git describe --always --tags --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w \
+	-X k8s.io/component-base/version.gitVersion=$(KUBERNETES)+atrium.$(VERSION) \
+	-X k8s.io/component-base/version.gitMajor=$(subst v,,$(word 1,$(subst ., ,$(KUBERNETES)))) \
+	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) \
+	-X k8s.io/component-base/version.gitTreeState= \
+	-X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES)+atrium.$(VERSION)
+
+# Packages that can be raced without compiling Kubernetes a second time.
+PURE := ./sdk/... ./internal/... ./pkg/keyspace/... ./pkg/loop/... ./pkg/schemas/... ./pkg/catalog/... \
+	./pkg/scheduling/... ./pkg/syncer/...
+
+GENERATED := config/crds sdk/apis
+
+# Passes on what go build -v says, but for the names of packages, of which it shows the number.
+counted = 2>&1 | awk '/^[^ ]+$$/ { if (++n % 100 == 0) print "  " n " packages compiled"; fflush(); next } { print; fflush() }'
+
+##@ Daily
+
+.PHONY: help
+help: ## print this
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the four programs into bin/
+	@echo "Building bin/atrium, atrium-syncer, kubectl-ws and kubectl-atrium $(VERSION), on Kubernetes $(KUBERNETES)."
+	@echo "The first build compiles Kubernetes and takes about 10 minutes on 2 cores; later ones take seconds."
+	@mkdir -p bin
+	@go build -v -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/... $(counted)
+
+.PHONY: test
+test: ## run all tests: packages, end to end, child clusters
+	@$(MAKE) --keep-going test-packages test-e2e test-children
+
+.PHONY: demo
+demo: programs ## watch the whole idea work; KEEP=1 leaves it running
+	go run ./test/demo
+
+.PHONY: bench
+bench: programs ## measure, and print the table
+	go run ./test/bench
+
+.PHONY: clean
+clean: ## remove what was built, and nothing else: data in .atrium stays
+	rm -rf bin .demo
+
+##@ Before a change goes in
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck; the first run takes as long as the first build
+	@unformatted=$$(gofmt -l cmd config internal pkg sdk test); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	cd test/childk8s && go vet ./...
+
+.PHONY: generate
+generate: generate-sdk ## write anew what is made from sdk/apis
+
+.PHONY: verify
+verify: ## fail if generated files or go.mod are not what they should be
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; \
+	for tree in $(GENERATED); do mkdir -p "$$before/$$tree"; cp -R $$tree/. "$$before/$$tree"; done; \
+	$(MAKE) generate; \
+	for tree in $(GENERATED); do diff -ru "$$before/$$tree" $$tree; done
+	go mod tidy -diff
+	cd test/childk8s && go mod tidy -diff && go mod tidy -diff -modfile=go.v136.mod
+
+.PHONY: race
+race: ## run the tests of the pure packages under the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race -vet=off $(PURE)
+
+##@ Parts of the above
+
+# go test's own vet would analyse all of Kubernetes first; lint does that once.
+GOTEST := go test -vet=off -timeout 20m
+
+.PHONY: test-packages
+test-packages: build ## test the packages: pure ones, and an in-process hub
+	$(GOTEST) ./cmd/... ./config/... ./internal/... ./pkg/... ./sdk/...
+
+.PHONY: test-e2e
+test-e2e: programs build-childk8s-v136 ## test the hub with two real child clusters
+	$(GOTEST) ./test/...
+
+.PHONY: test-children
+test-children: build-childk8s ## test the child clusters themselves
+	cd test/childk8s && CHILDK8S=$(CURDIR)/bin/childk8s $(GOTEST) ./...
+
+.PHONY: programs
+programs: build build-childk8s ## build everything the demo runs, with kubectl
+	@ln -sf childk8s bin/kubectl
+
+-include test/childk8s/childk8s.mk
+-include sdk/generate.mk

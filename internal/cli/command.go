@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Prepare makes the root command of a plugin use the given streams, and point
+// to the help when a flag is wrong.
+func Prepare(cmd *cobra.Command, streams Streams) {
+	cmd.SetIn(streams.In)
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
+	})
+}
+
+// Args checks that a command got from least to most arguments. what says, in
+// words, what the command takes.
+func Args(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
+			return nil
+		}
+		got := "nothing"
+		if len(args) > 0 {
+			got = strings.Join(args, " ")
+		}
+		return fmt.Errorf("'%s' takes %s, but got %s: see '%s --help'", cmd.CommandPath(), what, got, cmd.CommandPath())
+	}
+}
+
+// Main runs a command and returns the exit code: 0, or 1 after an error, which
+// cobra has printed to the error stream of the command.
+func Main(ctx context.Context, cmd *cobra.Command) int {
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		return 1
+	}
+	return 0
+}

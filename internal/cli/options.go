@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/atriumhub/atrium/sdk/client"
+)
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In          io.Reader
+	Out, ErrOut io.Writer
+}
+
+// StandardStreams are those of the process.
+func StandardStreams() Streams { return Streams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr} }
+
+// Options choose a hub, a user and a workspace. The zero value means the
+// kubeconfig that kubectl would use, as it is.
+type Options struct {
+	// Kubeconfig is the path of the only file to use.
+	Kubeconfig string
+	// Context is the name of a context in the kubeconfig.
+	Context string
+	// Server is an address to use instead of that of the context.
+	Server string
+	// Token is a bearer token to use instead of the context's user.
+	Token string
+	// User is the name of a user in the kubeconfig.
+	User string
+	// Namespace to use instead of that of the context.
+	Namespace string
+	// WorkspacePath is what was typed for the workspace to work in.
+	WorkspacePath string
+}
+
+// BindFlags adds the flags that choose a hub and a user.
+func (o *Options) BindFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "Path to the kubeconfig file to use instead of those in $KUBECONFIG or ~/.kube/config")
+	flags.StringVar(&o.Context, "context", o.Context, "Name of the kubeconfig context to start from instead of the current one")
+	flags.StringVarP(&o.Server, "server", "s", o.Server, "Address of the workspace to start from, such as https://hub:6443/clusters/root")
+	flags.StringVar(&o.Token, "token", o.Token, "Bearer token to use instead of the user of the context")
+	flags.StringVar(&o.User, "user", o.User, "Name of the kubeconfig user to use instead of the user of the context")
+	flags.StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "Namespace to use instead of that of the context")
+}
+
+// BindWorkspaceFlag adds the flag that chooses the workspace to work in.
+func (o *Options) BindWorkspaceFlag(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.WorkspacePath, "workspace", "w", o.WorkspacePath, "Workspace to work in instead of the current one: relative to it, or absolute with a leading colon, such as :root:org")
+}
+
+// Load reads the kubeconfig. Warnings of the hub go to streams.ErrOut. No
+// request is made.
+func (o *Options) Load(streams Streams) (*Session, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.Kubeconfig
+	// A warning for each missing file of $KUBECONFIG helps nobody here.
+	rules.WarnIfAllMissing = false
+
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, o.overrides())
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading kubeconfig: %w", err)
+	}
+	if o.Context != "" {
+		raw.CurrentContext = o.Context
+	}
+	if err := checkContext(&raw, rules.GetLoadingPrecedence()); err != nil {
+		return nil, err
+	}
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("using context %q of the kubeconfig: %w", raw.CurrentContext, err)
+	}
+	config = client.Unthrottled(config)
+	config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+	return newSession(raw, config, rules, o.WorkspacePath), nil
+}
+
+func (o *Options) overrides() *clientcmd.ConfigOverrides {
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
+	overrides.Context.AuthInfo = o.User
+	overrides.Context.Namespace = o.Namespace
+	overrides.ClusterInfo.Server = o.Server
+	overrides.AuthInfo.Token = o.Token
+	return overrides
+}

@@ -1,0 +1,113 @@
+package access
+
+import (
+	"context"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
+
+	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Reader is the part of an informer that decisions are made from.
+type Reader[T any] interface {
+	Get(logicalcluster.Key) (T, bool)
+	In(logicalcluster.Name) []T
+}
+
+// Roles are the read models of role based access control, over all workspaces.
+type Roles struct {
+	Roles               Reader[*rbacv1.Role]
+	RoleBindings        Reader[*rbacv1.RoleBinding]
+	ClusterRoles        Reader[*rbacv1.ClusterRole]
+	ClusterRoleBindings Reader[*rbacv1.ClusterRoleBinding]
+}
+
+// NewRBAC returns Kubernetes' RBAC authorizer reading the workspace that the
+// context's target names as the judging one.
+func NewRBAC(roles Roles) *rbac.RBACAuthorizer {
+	r := resolver{roles}
+	return rbac.New(r, r, r, r)
+}
+
+// resolver answers the lookups of the RBAC authorizer. ClusterRoles, and the
+// bindings of groups and users, of system:admin hold in every workspace: they
+// are Kubernetes' own bootstrap policy.
+type resolver struct{ Roles }
+
+func (r resolver) GetRole(ctx context.Context, namespace, name string) (*rbacv1.Role, error) {
+	role, ok := r.Roles.Roles.Get(logicalcluster.Key{Workspace: judging(ctx), Namespace: namespace, Name: name})
+	if !ok {
+		return nil, apierrors.NewNotFound(rbacv1.Resource("roles"), name)
+	}
+	return role, nil
+}
+
+func (r resolver) GetClusterRole(ctx context.Context, name string) (*rbacv1.ClusterRole, error) {
+	for _, workspace := range []logicalcluster.Name{judging(ctx), logicalcluster.SystemAdmin} {
+		if role, ok := r.ClusterRoles.Get(logicalcluster.Key{Workspace: workspace, Name: name}); ok {
+			return role, nil
+		}
+	}
+	return nil, apierrors.NewNotFound(rbacv1.Resource("clusterroles"), name)
+}
+
+func (r resolver) ListRoleBindings(ctx context.Context, namespace string) ([]*rbacv1.RoleBinding, error) {
+	var found []*rbacv1.RoleBinding
+	for _, binding := range r.RoleBindings.In(judging(ctx)) {
+		if binding.Namespace == namespace {
+			found = append(found, binding)
+		}
+	}
+	return found, nil
+}
+
+func (r resolver) ListClusterRoleBindings(ctx context.Context) ([]*rbacv1.ClusterRoleBinding, error) {
+	workspace := judging(ctx)
+	local := r.ClusterRoleBindings.In(workspace)
+	if workspace == logicalcluster.SystemAdmin {
+		return local, nil
+	}
+	all := append([]*rbacv1.ClusterRoleBinding(nil), local...)
+	for _, binding := range r.ClusterRoleBindings.In(logicalcluster.SystemAdmin) {
+		if global, ok := withoutServiceAccounts(binding); ok {
+			all = append(all, global)
+		}
+	}
+	return all, nil
+}
+
+// withoutServiceAccounts returns what of a system:admin binding holds in other
+// workspaces. A service account named in it is one of system:admin: a tenant
+// who creates one of the same name must not inherit its rights.
+func withoutServiceAccounts(binding *rbacv1.ClusterRoleBinding) (*rbacv1.ClusterRoleBinding, bool) {
+	kept := 0
+	for _, subject := range binding.Subjects {
+		if subject.Kind != rbacv1.ServiceAccountKind {
+			kept++
+		}
+	}
+	switch kept {
+	case 0:
+		return nil, false
+	case len(binding.Subjects):
+		return binding, true
+	}
+	global := *binding
+	global.Subjects = nil
+	for _, subject := range binding.Subjects {
+		if subject.Kind != rbacv1.ServiceAccountKind {
+			global.Subjects = append(global.Subjects, subject)
+		}
+	}
+	return &global, true
+}
+
+// judging returns the workspace whose rules apply. An empty name matches no
+// object, so that a request without a target has no rights.
+func judging(ctx context.Context) logicalcluster.Name {
+	t, _ := target.From(ctx)
+	return t.Identity
+}

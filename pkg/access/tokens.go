@@ -1,0 +1,63 @@
+package access
+
+import (
+	"context"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/kubernetes/pkg/serviceaccount"
+
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// tokenGetter looks a token's subject up in the workspace that judges the
+// request. A token of another workspace finds no service account there, or one
+// with another UID, and is refused: that is what binds tokens to workspaces.
+//
+// For this to hold no layer above may remember that a token was good: the
+// server turns the token cache off.
+type tokenGetter struct {
+	accounts Reader[*corev1.ServiceAccount]
+	secrets  func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)
+}
+
+// NewTokenGetter returns the lookups behind service account tokens. secrets is
+// asked only for tokens bound to a Secret, and may go to storage.
+func NewTokenGetter(accounts Reader[*corev1.ServiceAccount], secrets func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)) serviceaccount.ServiceAccountTokenGetter {
+	return tokenGetter{accounts: accounts, secrets: secrets}
+}
+
+// GetServiceAccount returns the account from memory.
+func (g tokenGetter) GetServiceAccount(ctx context.Context, namespace, name string) (*corev1.ServiceAccount, error) {
+	account, ok := g.accounts.Get(logicalcluster.Key{Workspace: judging(ctx), Namespace: namespace, Name: name})
+	if !ok {
+		return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), name)
+	}
+	return account, nil
+}
+
+// GetSecret returns the Secret a token is bound to.
+func (g tokenGetter) GetSecret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+	return g.secrets(ctx, judging(ctx), namespace, name)
+}
+
+// GetPod finds nothing: the hub binds no tokens to pods.
+func (g tokenGetter) GetPod(_ context.Context, _, name string) (*corev1.Pod, error) {
+	return nil, apierrors.NewNotFound(corev1.Resource("pods"), name)
+}
+
+// GetNode finds nothing: the hub has no nodes.
+func (g tokenGetter) GetNode(_ context.Context, name string) (*corev1.Node, error) {
+	return nil, apierrors.NewNotFound(corev1.Resource("nodes"), name)
+}
+
+// GetValidatingWebhookConfiguration finds nothing: no tokens are bound to it.
+func (g tokenGetter) GetValidatingWebhookConfiguration(_ context.Context, name string) (*admissionregistrationv1.ValidatingWebhookConfiguration, error) {
+	return nil, apierrors.NewNotFound(admissionregistrationv1.Resource("validatingwebhookconfigurations"), name)
+}
+
+// GetMutatingWebhookConfiguration finds nothing: no tokens are bound to it.
+func (g tokenGetter) GetMutatingWebhookConfiguration(_ context.Context, name string) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
+	return nil, apierrors.NewNotFound(admissionregistrationv1.Resource("mutatingwebhookconfigurations"), name)
+}

@@ -1,0 +1,71 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/target"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Bindings asks for the verb "bind" on the export that a new APIBinding refers
+// to, in the workspace of the export.
+type Bindings struct {
+	*admission.Handler
+	directory  *directory.Directory
+	authorizer authorizer.Authorizer
+}
+
+var _ admission.ValidationInterface = &Bindings{}
+
+// NewBindings returns the plugin. rbac judges by the workspace in the target of
+// its context.
+func NewBindings(dir *directory.Directory, rbac authorizer.Authorizer) *Bindings {
+	return &Bindings{Handler: admission.NewHandler(admission.Create), directory: dir, authorizer: rbac}
+}
+
+// Validate refuses a binding to an export that the user may not bind. An export
+// that does not exist is refused with the same words to those who could not
+// know; the binding of somebody who may bind waits for it.
+func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetResource().GroupResource() != apisv1alpha2.Resource("apibindings") || a.GetSubresource() != "" {
+		return nil
+	}
+	binding, err := typed[apisv1alpha2.APIBinding](a.GetObject())
+	if err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("the APIBinding cannot be read: %v", err))
+	}
+	reference := binding.Spec.Reference.Export
+	if reference == nil || isMaster(a.GetUserInfo()) {
+		return nil
+	}
+	if !p.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {
+		return admission.NewForbidden(a, fmt.Errorf(
+			"no permission to bind to export %q of workspace %q: it does not exist, or its owner has to grant you the verb \"bind\" on it",
+			reference.Name, reference.Path))
+	}
+	return nil
+}
+
+func (p *Bindings) mayBind(ctx context.Context, info user.Info, path logicalcluster.Path, name string) bool {
+	owner, _ := target.From(ctx)
+	if !path.Empty() {
+		entry, ok := p.directory.Resolve(path)
+		if !ok {
+			return false
+		}
+		owner = target.Target{Path: path, Identity: entry.Name}
+	}
+	decision, _, err := p.authorizer.Authorize(target.With(ctx, owner), authorizer.AttributesRecord{
+		User: info, Verb: "bind", APIGroup: apisv1alpha2.SchemeGroupVersion.Group, APIVersion: "*",
+		Resource: "apiexports", Name: name, ResourceRequest: true,
+	})
+	return err == nil && decision == authorizer.DecisionAllow
+}

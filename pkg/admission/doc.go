@@ -1,0 +1,11 @@
+// Package admission judges and completes writes before they are stored:
+//
+//	Namespaces  a namespaced object needs a living namespace in its workspace
+//	Reserved    labels and annotations that decide about others are the hub's
+//	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
+//	Bindings    to bind an export one needs the verb "bind" on it
+//
+// Chain joins them, and what other rooms bring along, in one order for native
+// and custom resources. Webhooks, policies and quota of a workspace are not
+// here yet, and their APIs are not served.
+package admission

@@ -1,0 +1,62 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/admission"
+
+	"github.com/atriumhub/atrium/pkg/scheduling/decide"
+	"github.com/atriumhub/atrium/pkg/target"
+)
+
+// Reserved keeps tenants from writing the metadata by which objects are put on
+// child clusters. The hub itself may; what a view may is the view's to judge.
+type Reserved struct{ *admission.Handler }
+
+var _ admission.MutationInterface = &Reserved{}
+
+// NewReserved returns the plugin.
+func NewReserved() *Reserved {
+	return &Reserved{admission.NewHandler(admission.Create, admission.Update)}
+}
+
+// Admit puts back what a client merely left out and refuses what it changed. It
+// judges what the client sent: plugins after it write such metadata themselves.
+func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	object, old, ok := p.metadata(ctx, a)
+	if !ok {
+		return nil
+	}
+	if old != nil {
+		decide.RestoreReserved(old, object)
+	}
+	if key := decide.ReservedMetadataChange(old, object); key != "" {
+		return admission.NewForbidden(a, fmt.Errorf("%s is reserved: only the hub writes it. To place objects, create a Placement", key))
+	}
+	return nil
+}
+
+func (p *Reserved) metadata(ctx context.Context, a admission.Attributes) (object, old metav1.Object, ok bool) {
+	if t, _ := target.From(ctx); t.View != nil || isMaster(a.GetUserInfo()) {
+		return nil, nil, false
+	}
+	object = accessor(a.GetObject())
+	return object, accessor(a.GetOldObject()), object != nil
+}
+
+// accessor returns nil, not an interface that holds nil, for an object without
+// metadata.
+func accessor(object runtime.Object) metav1.Object {
+	if object == nil {
+		return nil
+	}
+	found, err := meta.Accessor(object)
+	if err != nil {
+		return nil
+	}
+	return found
+}

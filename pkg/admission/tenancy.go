@@ -1,0 +1,96 @@
+package admission
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/admission"
+
+	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+)
+
+// Tenancy prepares Workspaces and protects LogicalClusters.
+type Tenancy struct {
+	*admission.Handler
+	directory *directory.Directory
+	types     prepare.TypeLookup
+	baseURL   string
+}
+
+var (
+	_ admission.MutationInterface   = &Tenancy{}
+	_ admission.ValidationInterface = &Tenancy{}
+)
+
+// NewTenancy returns the plugin. baseURL is how users reach the hub.
+func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, baseURL string) *Tenancy {
+	return &Tenancy{
+		Handler:   admission.NewHandler(admission.Create, admission.Update, admission.Delete),
+		directory: dir, types: types, baseURL: baseURL,
+	}
+}
+
+// Admit completes a Workspace.
+func (p *Tenancy) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetResource().GroupResource() != tenancyv1alpha1.Resource("workspaces") || a.GetOperation() == admission.Delete {
+		return nil
+	}
+	workspace, err := typed[tenancyv1alpha1.Workspace](a.GetObject())
+	if err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("the Workspace cannot be read: %v", err))
+	}
+	if err := p.prepare(ctx, a, workspace); err != nil {
+		return admission.NewForbidden(a, err)
+	}
+	return store(workspace, a.GetObject())
+}
+
+func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace *tenancyv1alpha1.Workspace) error {
+	if a.GetOperation() == admission.Create {
+		around, err := p.surroundings(ctx)
+		if err != nil {
+			return err
+		}
+		return prepare.Create(workspace, a.GetUserInfo(), around)
+	}
+	old, err := typed[tenancyv1alpha1.Workspace](a.GetOldObject())
+	if err != nil {
+		return err
+	}
+	return prepare.Update(workspace, old, a.GetUserInfo(), a.GetSubresource())
+}
+
+func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error) {
+	t, _ := target.From(ctx)
+	parent, ok := p.directory.ByName(t.Identity)
+	if !ok {
+		return prepare.Surroundings{}, fmt.Errorf("the workspace %q is not known", t.Path)
+	}
+	return prepare.Surroundings{
+		BaseURL: p.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: p.types, Random: rand.Reader,
+	}, nil
+}
+
+// Validate refuses writes of tenants to LogicalClusters.
+func (p *Tenancy) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
+		return nil
+	}
+	var old *corev1alpha1.LogicalCluster
+	if a.GetOldObject() != nil {
+		var err error
+		if old, err = typed[corev1alpha1.LogicalCluster](a.GetOldObject()); err != nil {
+			return apierrors.NewBadRequest(fmt.Sprintf("the LogicalCluster cannot be read: %v", err))
+		}
+	}
+	if err := prepare.LogicalCluster(old, a.GetUserInfo(), a.GetOperation() == admission.Delete); err != nil {
+		return admission.NewForbidden(a, err)
+	}
+	return nil
+}

@@ -1,0 +1,293 @@
+package bindings
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+var (
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+)
+
+// world is a hub with the loops of this package.
+type world struct {
+	t        *testing.T
+	clock    *clocktesting.FakeClock
+	driver   *inventorytest.Driver
+	exports  *inventorytest.Collection[*apisv1alpha2.APIExport]
+	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
+	*inventorytest.Hub
+	secrets map[logicalcluster.Key]*corev1.Secret
+	content map[schema.GroupVersionResource]int
+	served  map[logicalcluster.Name][]string
+}
+
+func newWorld(t *testing.T) *world {
+	clock := clocktesting.NewFakeClock(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
+	w := &world{
+		t: t, clock: clock, driver: inventorytest.NewDriver(clock), Hub: inventorytest.NewHub(clock),
+		secrets: map[logicalcluster.Key]*corev1.Secret{}, content: map[schema.GroupVersionResource]int{}, served: map[logicalcluster.Name][]string{},
+	}
+	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
+	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
+	Feed(w.bindings, w.resolve, func(workspace logicalcluster.Name, exports ...string) { w.served[workspace] = exports })
+	k := newKeeper(Config{
+		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
+		Natives: []string{"root:compute:kubernetes"}, Content: w,
+	}, w)
+	k.exports, k.bindings = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding)
+	k.listen()
+	return w
+}
+
+func (w *world) resolve(path logicalcluster.Path) (Workspace, bool) {
+	for _, known := range []Workspace{{Name: "compute", Path: "root:compute"}, {Name: "web", Path: "root:acme:web"}} {
+		if path == known.Path || path == known.Name.Path() {
+			return known, true
+		}
+	}
+	return Workspace{}, false
+}
+
+func (w *world) Secret(_ context.Context, key logicalcluster.Key) (*corev1.Secret, error) {
+	if secret, ok := w.secrets[key]; ok {
+		return secret, nil
+	}
+	return nil, apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
+}
+
+func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error {
+	key := logicalcluster.Key{Workspace: workspace, Namespace: secret.Namespace, Name: secret.Name}
+	if _, exists := w.secrets[key]; exists {
+		return apierrors.NewAlreadyExists(corev1.Resource("secrets"), key.Name)
+	}
+	stored := secret.DeepCopy()
+	stored.Data = map[string][]byte{}
+	for field, value := range stored.StringData {
+		stored.Data[field] = []byte(value)
+	}
+	w.secrets[key] = stored
+	return nil
+}
+
+func (w *world) Purge(_ context.Context, _ logicalcluster.Name, gvr schema.GroupVersionResource) (int, error) {
+	return w.content[gvr], nil
+}
+
+func (w *world) settle() {
+	w.t.Helper()
+	for _, err := range w.driver.Settle(context.Background()) {
+		w.t.Errorf("%v", err)
+	}
+}
+
+// nativeExport is an export of compiled-in resources, or one that looks like it.
+func nativeExport(name string, resources ...schema.GroupVersionResource) *apisv1alpha2.APIExport {
+	export := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	for _, gvr := range resources {
+		export.Spec.Resources = append(export.Spec.Resources, apisv1alpha2.ResourceSchema{
+			Name: gvr.Resource, Group: gvr.Group, Schema: "native-" + gvr.Version + "." + resourceText(gvr.Group, gvr.Resource),
+		})
+	}
+	return export
+}
+
+func (w *world) export() {
+	w.exports.Put("compute", nativeExport("kubernetes", deployments, services))
+}
+
+func (w *world) bind(name string, reference *apisv1alpha2.ExportBindingReference) {
+	w.bindings.Put("web", &apisv1alpha2.APIBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       apisv1alpha2.APIBindingSpec{Reference: apisv1alpha2.BindingReference{Export: reference}},
+	})
+}
+
+func kubernetes() *apisv1alpha2.ExportBindingReference {
+	return &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "kubernetes"}
+}
+
+func (w *world) binding(name string) *apisv1alpha2.APIBinding {
+	w.t.Helper()
+	b, ok := w.bindings.Get(logicalcluster.Key{Workspace: "web", Name: name})
+	if !ok {
+		w.t.Fatalf("no binding %s", name)
+	}
+	return b
+}
+
+// expect compares phase, Ready and what the workspace serves.
+func (w *world) expect(name string, phase apisv1alpha2.APIBindingPhaseType, reason, message string, served ...string) {
+	w.t.Helper()
+	b := w.binding(name)
+	ready := conditionsv1alpha1.Get(b.Status.Conditions, conditionsv1alpha1.ReadyCondition)
+	if b.Status.Phase != phase || ready.Reason != reason || ready.Message != message || (ready.Status == "True") != (reason == "") {
+		w.t.Errorf("%s: phase %q, Ready=%s %s %q", name, b.Status.Phase, ready.Status, ready.Reason, ready.Message)
+	}
+	if diff := cmp.Diff(served, w.served["web"]); diff != "" {
+		w.t.Errorf("served (-want +got):\n%s", diff)
+	}
+}
+
+func TestBind(t *testing.T) {
+	w := newWorld(t)
+	w.bind("k", kubernetes())
+	w.settle()
+	w.expect("k", "Binding", "APIExportNotFound", `APIExport "kubernetes" not found in workspace "root:compute": delete this binding and create one that names `+
+		`an existing export (workloads need "kubernetes" of "root:compute"), or create the export there`)
+
+	w.export()
+	w.settle()
+	w.expect("k", "Bound", "", "", "root:compute:kubernetes")
+	export, _ := w.exports.Get(logicalcluster.Key{Workspace: "compute", Name: "kubernetes"})
+	if len(export.Status.IdentityHash) != 64 {
+		t.Errorf("identity hash %q", export.Status.IdentityHash)
+	}
+	bound := w.binding("k").Status.BoundResources
+	for i := range bound {
+		if len(bound[i].Schema.UID) != 32 {
+			t.Errorf("schema UID %q", bound[i].Schema.UID)
+		}
+		bound[i].Schema.UID = ""
+	}
+	want := []apisv1alpha2.BoundAPIResource{
+		{Group: "apps", Resource: "deployments", Schema: apisv1alpha2.BoundAPIResourceSchema{Name: "native-v1.deployments.apps", IdentityHash: export.Status.IdentityHash}, StorageVersions: []string{"v1"}},
+		{Resource: "services", Schema: apisv1alpha2.BoundAPIResourceSchema{Name: "native-v1.services", IdentityHash: export.Status.IdentityHash}, StorageVersions: []string{"v1"}},
+	}
+	if diff := cmp.Diff(want, bound); diff != "" {
+		t.Errorf("bound (-want +got):\n%s", diff)
+	}
+
+	w.exports.Delete(logicalcluster.Key{Workspace: "compute", Name: "kubernetes"})
+	w.settle()
+	if b := w.binding("k"); b.Status.Phase != "Bound" || !conditionsv1alpha1.IsFalse(b.Status.Conditions, apisv1alpha2.APIExportValid) ||
+		!conditionsv1alpha1.IsTrue(b.Status.Conditions, apisv1alpha2.InitialBindingCompleted) || len(w.served["web"]) != 1 {
+		t.Errorf("after the export went: %+v", b.Status)
+	}
+}
+
+func TestBindByName(t *testing.T) {
+	w := newWorld(t)
+	w.export()
+	w.bind("k", &apisv1alpha2.ExportBindingReference{Path: "compute", Name: "kubernetes"})
+	w.settle()
+	w.expect("k", "Bound", "", "", "root:compute:kubernetes")
+}
+
+func TestBadReferences(t *testing.T) {
+	tests := map[string]struct {
+		reference       *apisv1alpha2.ExportBindingReference
+		reason, message string
+	}{
+		"nothing": {reason: "APIExportInvalidReference", message: "spec.reference.export is missing: delete this binding and create one that names an export"},
+		"no such workspace": {
+			reference: &apisv1alpha2.ExportBindingReference{Path: "root:nowhere", Name: "kubernetes"}, reason: "APIExportNotFound",
+			message: `APIExport "kubernetes" not found in workspace "root:nowhere": delete this binding and create one that names an existing export (workloads need "kubernetes" of "root:compute"), or create the export there`,
+		},
+		"own schemas": {
+			reference: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "widgets"}, reason: "APIExportInvalidReference",
+			message: `APIExport "widgets" of workspace "root:compute" offers resources by schemas of its own (native-v1.widgets.example.io), which this version of the hub does not serve to other workspaces: install them as CustomResourceDefinitions instead`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.exports.Put("compute", nativeExport("widgets", schema.GroupVersionResource{Group: "example.io", Version: "v1", Resource: "widgets"}))
+			w.bind("b", test.reference)
+			w.settle()
+			w.expect("b", "Binding", test.reason, test.message)
+		})
+	}
+}
+
+func TestSecondBindingWaitsForTheFirst(t *testing.T) {
+	w := newWorld(t)
+	w.export()
+	w.bind("first", kubernetes())
+	w.settle()
+	w.clock.Step(time.Minute)
+	w.bind("second", kubernetes())
+	w.settle()
+	w.expect("second", "Binding", "NamingConflicts",
+		"already bound in this workspace: deployments.apps (APIBinding first), services (APIBinding first); delete one of the bindings", "root:compute:kubernetes")
+	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "first"})
+	w.settle()
+	w.expect("second", "Bound", "", "", "root:compute:kubernetes")
+}
+
+func TestUnbindWaitsForContent(t *testing.T) {
+	w := newWorld(t)
+	w.export()
+	w.bind("k", kubernetes())
+	w.settle()
+	w.content[deployments] = 2
+	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "k"})
+	w.settle()
+	c := conditionsv1alpha1.Get(w.binding("k").Status.Conditions, apisv1alpha2.BindingResourceDeleteSuccess)
+	if want := "waiting until these are gone: 2 deployments.apps; objects that do not go have finalizers, such as that of a sync target that does not answer"; c == nil || c.Message != want {
+		t.Errorf("condition %+v", c)
+	}
+	if len(w.served["web"]) != 1 {
+		t.Error("not served while its objects are being removed")
+	}
+	w.content[deployments] = 0
+	w.driver.Advance(context.Background(), purgeRetry)
+	if _, still := w.bindings.Get(logicalcluster.Key{Workspace: "web", Name: "k"}); still || len(w.served["web"]) != 0 {
+		t.Errorf("still there, serving %v", w.served["web"])
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	key := logicalcluster.Key{Workspace: "compute", Name: "kubernetes"}
+	secretKey := logicalcluster.Key{Workspace: "compute", Namespace: "kcp-system", Name: "kubernetes"}
+	w := newWorld(t)
+	w.export()
+	w.settle()
+	valid := func() conditionsv1alpha1.Condition {
+		export, _ := w.exports.Get(key)
+		return *conditionsv1alpha1.Get(export.Status.Conditions, apisv1alpha2.APIExportIdentityValid)
+	}
+	if c := valid(); c.Status != "True" {
+		t.Errorf("at first: %+v", c)
+	}
+	before, _ := w.exports.Get(key)
+	secret := w.secrets[secretKey]
+	secret.Data["key"] = []byte("changed")
+	w.exports.Edit(key, func(*apisv1alpha2.APIExport) {})
+	w.settle()
+	after, _ := w.exports.Get(key)
+	if c := valid(); c.Status != "False" || after.Status.IdentityHash != before.Status.IdentityHash {
+		t.Errorf("after the secret changed: %+v", c)
+	}
+	delete(w.secrets, secretKey)
+	w.exports.Edit(key, func(*apisv1alpha2.APIExport) {})
+	w.settle()
+	if c := valid(); c.Message != `identity cannot be used: secret kcp-system/kubernetes is missing: create it with a field "key", or remove spec.identity to get a new one` {
+		t.Errorf("after the secret went: %+v", c)
+	}
+}
+
+func TestPermissionFor(t *testing.T) {
+	got, ok := PermissionFor(&apisv1alpha2.APIBinding{Spec: apisv1alpha2.APIBindingSpec{Reference: apisv1alpha2.BindingReference{Export: kubernetes()}}})
+	want := Permission{Path: "root:compute", Verb: "bind", Group: "apis.kcp.io", Resource: "apiexports", Name: "kubernetes"}
+	if diff := cmp.Diff(want, got); diff != "" || !ok {
+		t.Errorf("%v (-want +got):\n%s", ok, diff)
+	}
+	if _, ok := PermissionFor(&apisv1alpha2.APIBinding{}); ok {
+		t.Error("a binding to nothing asks for something")
+	}
+}

@@ -1,0 +1,84 @@
+package bindings
+
+import (
+	"context"
+
+	"k8s.io/utils/clock"
+
+	"github.com/atriumhub/atrium/pkg/loop"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/client"
+)
+
+// Config is what New needs.
+type Config struct {
+	// HubClient writes, as somebody who may.
+	HubClient *client.Hub
+	// Clock tells the time; nil is the real one.
+	Clock clock.WithTicker
+
+	APIBindings Source[*apisv1alpha2.APIBinding]
+	APIExports  Source[*apisv1alpha2.APIExport]
+
+	// Resolve finds the workspaces of exports.
+	Resolve Resolve
+	// Natives are the exports that stand for compiled-in registries, as
+	// "root:compute:kubernetes".
+	Natives []string
+	// Content removes the objects of a binding that is being deleted. Nil removes
+	// them through HubClient, one by one, so that finalizers are honoured.
+	Content Content
+}
+
+// keeper is what the loops share.
+type keeper struct {
+	Config
+	hub      hub
+	natives  map[string]bool
+	bindings queue
+	exports  queue
+}
+
+// New returns the loops. It registers with the sources, which must not run yet,
+// and starts nothing.
+func New(config Config) []loop.Controller {
+	if config.Clock == nil {
+		config.Clock = clock.RealClock{}
+	}
+	if config.Content == nil {
+		config.Content = HubContent(config.HubClient)
+	}
+	k := newKeeper(config, hubWriter{config.HubClient})
+	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 2, Clock: config.Clock, Reconcile: k.reconcileBinding})
+	exports := loop.New(loop.Config{Name: "apiexports", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileExport})
+	k.bindings, k.exports = bindings, exports
+	k.listen()
+	synced := []<-chan struct{}{config.APIBindings.Synced(), config.APIExports.Synced()}
+	return []loop.Controller{gated{exports, synced}, gated{bindings, synced}}
+}
+
+func newKeeper(config Config, hub hub) *keeper {
+	k := &keeper{Config: config, hub: hub, natives: map[string]bool{}}
+	for _, native := range config.Natives {
+		k.natives[native] = true
+	}
+	return k
+}
+
+// gated is a loop that starts when all sources have synced.
+type gated struct {
+	*loop.Loop
+	synced []<-chan struct{}
+}
+
+// Run waits and then reconciles until ctx ends.
+func (g gated) Run(ctx context.Context) {
+	for _, synced := range g.synced {
+		select {
+		case <-ctx.Done():
+			return
+		case <-synced:
+		}
+	}
+	g.Loop.Run(ctx)
+}

@@ -1,0 +1,102 @@
+package bindings
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/atriumhub/atrium/pkg/loop"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+const (
+	// identityNamespace holds the identity secrets that the hub makes.
+	identityNamespace = "kcp-system"
+	// identityBytes is the length of an identity, before it is written in hex.
+	identityBytes = 32
+	// reasonIdentity is the reason of an export whose identity cannot be used.
+	reasonIdentity = "IdentityVerificationFailed"
+)
+
+// errIdentity marks what the owner of an export has to mend.
+var errIdentity = errors.New("identity cannot be used")
+
+// reconcileExport gives an export its identity: a secret that only the owner of
+// the workspace can read, and the hash of it that everybody can.
+func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
+	export, found := k.APIExports.Get(key)
+	if !found || export.DeletionTimestamp != nil {
+		return loop.Result{}, nil
+	}
+	if export.Spec.Identity == nil || export.Spec.Identity.SecretRef == nil {
+		return loop.Result{}, k.makeIdentity(ctx, key, export)
+	}
+	hash, err := k.identityHash(ctx, key.Workspace, export.Spec.Identity.SecretRef)
+	if err != nil && !errors.Is(err, errIdentity) {
+		return loop.Result{}, err
+	}
+	result := loop.Result{}
+	status := *export.Status.DeepCopy()
+	condition := conditionsv1alpha1.True(apisv1alpha2.APIExportIdentityValid)
+	switch {
+	case err != nil:
+		condition = conditionsv1alpha1.False(condition.Type, conditionsv1alpha1.ConditionSeverityError, reasonIdentity, "%s", err.Error())
+		result.After = unresolvedRetry
+	case status.IdentityHash != "" && status.IdentityHash != hash:
+		condition = conditionsv1alpha1.False(condition.Type, conditionsv1alpha1.ConditionSeverityError, reasonIdentity,
+			"the identity secret was changed, which would orphan what was made with it: restore its old content")
+	default:
+		status.IdentityHash = hash
+	}
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), condition)
+	if equality.Semantic.DeepEqual(status, export.Status) {
+		return result, nil
+	}
+	return result, k.patch(ctx, exportsGVR, key, map[string]any{"status": status}, "status")
+}
+
+// makeIdentity stores a new identity secret and refers to it. One that exists
+// already under the name is taken: it was made by an attempt that failed later.
+func (k *keeper) makeIdentity(ctx context.Context, key logicalcluster.Key, export *apisv1alpha2.APIExport) error {
+	random := make([]byte, identityBytes)
+	if _, err := rand.Read(random); err != nil {
+		return fmt.Errorf("failed to make an identity: %w", err)
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: identityNamespace, Name: export.Name},
+		StringData: map[string]string{apisv1alpha2.SecretKeyAPIExportIdentity: hex.EncodeToString(random)},
+	}
+	if err := k.hub.CreateSecret(ctx, key.Workspace, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("failed to store the identity of APIExport %s: %w", key, err)
+	}
+	return k.patch(ctx, exportsGVR, key, map[string]any{"spec": map[string]any{"identity": apisv1alpha2.Identity{
+		SecretRef: &corev1.SecretReference{Namespace: identityNamespace, Name: export.Name},
+	}}})
+}
+
+func (k *keeper) identityHash(ctx context.Context, workspace logicalcluster.Name, ref *corev1.SecretReference) (string, error) {
+	secret, err := k.hub.Secret(ctx, logicalcluster.Key{Workspace: workspace, Namespace: ref.Namespace, Name: ref.Name})
+	if apierrors.IsNotFound(err) {
+		return "", fmt.Errorf("%w: secret %s/%s is missing: create it with a field %q, or remove spec.identity to get a new one",
+			errIdentity, ref.Namespace, ref.Name, apisv1alpha2.SecretKeyAPIExportIdentity)
+	}
+	if err != nil {
+		return "", fmt.Errorf("failed to read the identity secret %s/%s: %w", ref.Namespace, ref.Name, err)
+	}
+	value := secret.Data[apisv1alpha2.SecretKeyAPIExportIdentity]
+	if len(value) == 0 {
+		return "", fmt.Errorf("%w: secret %s/%s has no field %q", errIdentity, ref.Namespace, ref.Name, apisv1alpha2.SecretKeyAPIExportIdentity)
+	}
+	sum := sha256.Sum256(value)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,71 @@
+package bindings
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+var (
+	bindingsGVR = apisv1alpha2.SchemeGroupVersion.WithResource("apibindings")
+	exportsGVR  = apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")
+)
+
+// hub is how the loops read and write what no source tells them.
+type hub interface {
+	// MergePatch applies a JSON merge patch to an object, or to its status.
+	MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error
+	// Secret reads a secret.
+	Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error)
+	// CreateSecret stores a secret, and the namespace it is in.
+	CreateSecret(ctx context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error
+}
+
+// hubWriter is hub through a client.
+type hubWriter struct{ *client.Hub }
+
+// MergePatch implements hub.
+func (w hubWriter) MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error {
+	_, err := w.Dynamic(key.Workspace.Path()).Resource(gvr).Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{}, subresources...)
+	return err
+}
+
+// Secret implements hub.
+func (w hubWriter) Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error) {
+	return w.Kubernetes(key.Workspace.Path()).CoreV1().Secrets(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+}
+
+// CreateSecret implements hub.
+func (w hubWriter) CreateSecret(ctx context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error {
+	core := w.Kubernetes(workspace.Path()).CoreV1()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: secret.Namespace}}
+	if _, err := core.Namespaces().Create(ctx, namespace, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("failed to create namespace %s: %w", secret.Namespace, err)
+	}
+	_, err := core.Secrets(secret.Namespace).Create(ctx, secret, metav1.CreateOptions{})
+	return err
+}
+
+// patch sends a merge patch. That the object is gone is fine: there is nothing
+// left to write to.
+func (k *keeper) patch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch any, subresources ...string) error {
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return fmt.Errorf("failed to write a patch of %s %s: %w", gvr.Resource, key, err)
+	}
+	err = k.hub.MergePatch(ctx, gvr, key, data, subresources...)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("failed to patch %s %s: %w", gvr.Resource, key, err)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/atriumhub/atrium/pkg/schemas"
+)
+
+// API is one resource as a workspace serves it. See schemas.API.
+type API = schemas.API
+
+// The origins of an API, in the order in which they win over each other.
+const (
+	System = schemas.System
+	Native = schemas.Native
+	Local  = schemas.Local
+)
+
+// NativeAPIName names a group of gated registries, as in
+// "root:compute:kubernetes": the path of an export and its name.
+type NativeAPIName string
+
+// NativeAPI is a group of compiled-in registries that only workspaces which
+// bound it can see.
+type NativeAPI struct {
+	Name      NativeAPIName
+	Resources []schema.GroupVersionResource
+}
+
+// Set is what a workspace serves besides the compiled-in registries that
+// everybody has. It is immutable and shared between equal workspaces.
+type Set struct {
+	// Hash is equal for equal sets, in this process and in others.
+	Hash string
+
+	served []*API
+	byName map[schema.GroupResource]*API
+	bound  []NativeAPIName
+	gated  map[schema.GroupResource]bool
+}
+
+// Lookup returns the API that serves gr.
+func (s *Set) Lookup(gr schema.GroupResource) (*API, bool) {
+	api, ok := s.byName[gr]
+	return api, ok
+}
+
+// All returns every API of the set, sorted by group and resource. The caller
+// must not change the slice.
+func (s *Set) All() []*API { return s.served }
+
+// Bound returns the names of the native APIs that were bound, sorted.
+func (s *Set) Bound() []NativeAPIName { return s.bound }
+
+// ShowsNative reports whether the compiled-in registry of gr answers for this
+// set: it is one that everybody has, or a bound one.
+func (s *Set) ShowsNative(gr schema.GroupResource) bool {
+	if api, ok := s.byName[gr]; ok {
+		return api.Origin == Native
+	}
+	return !s.gated[gr]
+}
+
+// newSet resolves the offers into a Set with the given hash.
+func newSet(hash string, gated map[schema.GroupResource]bool, bound []NativeAPIName, offers ...[]*API) *Set {
+	served := schemas.Resolve(offers...)
+	byName := make(map[schema.GroupResource]*API, len(served))
+	for _, api := range served {
+		byName[api.GroupResource()] = api
+	}
+	return &Set{Hash: hash, served: served, byName: byName, bound: bound, gated: gated}
+}
+
+// setHash identifies the set made of a hub's system shapes, bound native APIs
+// and local shapes, each sorted.
+func setHash(systemHash string, bound []NativeAPIName, shapes []string) string {
+	h := sha256.New()
+	write := func(s string) {
+		_, _ = io.WriteString(h, s)
+		_, _ = h.Write([]byte{0})
+	}
+	write(systemHash)
+	for _, name := range bound {
+		write(string(name))
+	}
+	write("")
+	for _, shape := range shapes {
+		write(shape)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:20])
+}
+
+// shapesOf returns the sorted shapes of apis.
+func shapesOf(apis []*API) []string {
+	shapes := make([]string, 0, len(apis))
+	for _, api := range apis {
+		shapes = append(shapes, api.Shape)
+	}
+	slices.Sort(shapes)
+	return shapes
+}

@@ -1,0 +1,202 @@
+package customresources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/klog/v2"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/utils/clock"
+)
+
+// Defaults for the zero values of Config.
+const (
+	// DefaultIdleAfter is how long a shape nobody asks for keeps its handler.
+	DefaultIdleAfter = 10 * time.Minute
+	// DefaultRequestTimeout is what an ordinary request may take.
+	DefaultRequestTimeout = time.Minute
+	// DefaultMinRequestTimeout is the least time a watch is given.
+	DefaultMinRequestTimeout = 30 * time.Minute
+)
+
+// Config is what all handlers share. Zero durations stand for the defaults.
+type Config struct {
+	// RESTOptionsGetter stores custom resources. It partitions by the workspace
+	// in the request's context and encodes unstructured objects.
+	RESTOptionsGetter generic.RESTOptionsGetter
+	// Admission judges writes.
+	Admission admission.Interface
+	// Authorizer decides who may create by updating or applying.
+	Authorizer authorizer.UnconditionalAuthorizer
+	// NotFound answers requests for versions and scopes that the definition
+	// does not serve; nil stands for http.NotFoundHandler.
+	NotFound http.Handler
+	// ServiceResolver and AuthResolverWrapper reach conversion webhooks; nil
+	// allows webhooks by URL without client credentials.
+	ServiceResolver     webhook.ServiceResolver
+	AuthResolverWrapper webhook.AuthenticationInfoResolverWrapper
+	// RequestTimeout bounds how long a torn-down handler waits for requests.
+	RequestTimeout time.Duration
+	// MinRequestTimeout is the least time a watch is given.
+	MinRequestTimeout time.Duration
+	// MaxRequestBodyBytes bounds what a write may send; 0 is no limit.
+	MaxRequestBodyBytes int64
+	// IdleAfter is how long a shape nobody asks for keeps its handler.
+	IdleAfter time.Duration
+	// Clock is for tests.
+	Clock clock.WithTicker
+}
+
+// Handlers holds the handlers of all shapes in use.
+type Handlers struct {
+	config Config
+
+	served sync.Map // shape → *served
+}
+
+// New returns Handlers that hold nothing yet.
+func New(config Config) (*Handlers, error) {
+	if config.RESTOptionsGetter == nil || config.Admission == nil || config.Authorizer == nil {
+		return nil, errors.New("customresources needs a RESTOptionsGetter, an Admission and an Authorizer")
+	}
+	if config.NotFound == nil {
+		config.NotFound = http.NotFoundHandler()
+	}
+	if config.RequestTimeout == 0 {
+		config.RequestTimeout = DefaultRequestTimeout
+	}
+	if config.MinRequestTimeout == 0 {
+		config.MinRequestTimeout = DefaultMinRequestTimeout
+	}
+	if config.IdleAfter == 0 {
+		config.IdleAfter = DefaultIdleAfter
+	}
+	if config.Clock == nil {
+		config.Clock = clock.RealClock{}
+	}
+	return &Handlers{config: config}, nil
+}
+
+// Serve answers req, a resource request with RequestInfo and Scope in its
+// context, by the definition crd. crd and shape come from one schemas.API:
+// equal shapes are served by whichever handler was made first.
+func (h *Handlers) Serve(crd *apiextensionsv1.CustomResourceDefinition, shape string, w http.ResponseWriter, req *http.Request) {
+	for {
+		entry, err := h.entry(crd, shape)
+		if errors.Is(err, errRetired) {
+			continue // while it was being made: make a new one
+		}
+		if err != nil {
+			klog.ErrorS(err, "Making a custom resource handler failed", "crd", crd.Name, "shape", shape)
+			responsewriters.ErrorNegotiated(
+				apierrors.NewInternalError(fmt.Errorf("serve CustomResourceDefinition %q: %w", crd.Name, err)),
+				apiserver.Codecs, schema.GroupVersion{Group: crd.Spec.Group}, w, req)
+			return
+		}
+		if entry.serve(h.config.Clock, w, req) {
+			return
+		}
+		// It was retired between the look-up and the request: make a new one.
+	}
+}
+
+// Retire tears down the handler of a shape that no workspace has any more.
+// Watches on it end; other requests under way are answered first. It returns
+// at once. A later request for the shape makes a new handler.
+func (h *Handlers) Retire(shape string) {
+	if value, ok := h.served.LoadAndDelete(shape); ok {
+		value.(*served).retire()
+	}
+}
+
+// Run tears down handlers that have been idle, until ctx ends; then all.
+func (h *Handlers) Run(ctx context.Context) {
+	ticker := h.config.Clock.NewTicker(max(h.config.IdleAfter/4, time.Second))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			h.retireWhere(func(*served) bool { return true })
+			return
+		case <-ticker.C():
+			h.RetireIdle()
+		}
+	}
+}
+
+// RetireIdle tears down handlers without a request for IdleAfter.
+func (h *Handlers) RetireIdle() {
+	before := h.config.Clock.Now().Add(-h.config.IdleAfter)
+	h.retireWhere(func(entry *served) bool { return entry.idleSince(before) })
+}
+
+// Len returns the number of shapes that have a handler.
+func (h *Handlers) Len() int {
+	n := 0
+	h.served.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
+func (h *Handlers) retireWhere(condition func(*served) bool) {
+	h.served.Range(func(shape, value any) bool {
+		if condition(value.(*served)) {
+			h.Retire(shape.(string))
+		}
+		return true
+	})
+}
+
+// entry returns the handler of shape, made at most once.
+func (h *Handlers) entry(crd *apiextensionsv1.CustomResourceDefinition, shape string) (*served, error) {
+	value, ok := h.served.Load(shape)
+	if !ok {
+		value, _ = h.served.LoadOrStore(shape, &served{used: h.config.Clock.Now()})
+	}
+	entry := value.(*served)
+	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(crd) })
+	if entry.err != nil {
+		h.served.CompareAndDelete(shape, entry) // the next request tries again
+		return nil, entry.err
+	}
+	return entry, nil
+}
+
+// make returns the upstream handler for a world in which only crd exists.
+func (h *Handlers) make(crd *apiextensionsv1.CustomResourceDefinition) (http.Handler, *single, error) {
+	world := &single{crd: crd}
+	handler, err := apiserver.NewCustomResourceDefinitionHandler(
+		nil, nil, // discovery is not its business here
+		world,
+		h.config.NotFound,
+		options{h.config.RESTOptionsGetter},
+		h.config.Admission,
+		nil, // everything it sees is established
+		h.config.ServiceResolver,
+		h.config.AuthResolverWrapper,
+		1,
+		h.config.Authorizer,
+		h.config.RequestTimeout,
+		h.config.MinRequestTimeout,
+		// Not nil, or server-side apply would merge lists without their keys.
+		// The schemas of metadata come with those of the definition.
+		map[string]*spec.Schema{},
+		h.config.MaxRequestBodyBytes,
+	)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make handler: %w", err)
+	}
+	return handler, world, nil
+}

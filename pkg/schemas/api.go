@@ -1,0 +1,104 @@
+package schemas
+
+import (
+	"slices"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// Origin says where an API comes from. When two offer the same resource, the
+// lower Origin is served.
+type Origin int
+
+const (
+	// System is a kind of the hub itself, served in every workspace.
+	System Origin = iota
+	// Native is a compiled-in registry that a workspace sees once it has bound
+	// the export the registry belongs to.
+	Native
+	// Local is a CustomResourceDefinition of the workspace.
+	Local
+)
+
+// String returns the word used in messages and logs.
+func (o Origin) String() string {
+	switch o {
+	case System:
+		return "system"
+	case Native:
+		return "native"
+	case Local:
+		return "local"
+	}
+	return "unknown"
+}
+
+// API is one resource as a workspace serves it. It is shared between
+// workspaces: treat it as read-only.
+type API struct {
+	// Group is the API group, empty for the core group.
+	Group string
+	// Resource is the plural, lower-case name that stands in URLs.
+	Resource string
+	// Kind is empty for Native APIs.
+	Kind string
+	// Namespaced is meaningless for Native APIs.
+	Namespaced bool
+	// Versions are the served versions, the preferred one first. A Native API
+	// lists those of its export.
+	Versions []string
+	// Origin says who offers it.
+	Origin Origin
+	// CRD is the definition to serve by, made by Synthetic; nil for Native.
+	CRD *apiextensionsv1.CustomResourceDefinition
+	// Shape is the hash of everything that matters for serving; equal shapes
+	// are served by one handler. Empty for Native.
+	Shape string
+	// Export names the export that made a Native API visible.
+	Export string
+}
+
+// GroupResource returns the key under which a workspace serves the API.
+func (a *API) GroupResource() schema.GroupResource {
+	return schema.GroupResource{Group: a.Group, Resource: a.Resource}
+}
+
+// Serves reports whether version is one of the served ones.
+func (a *API) Serves(version string) bool { return slices.Contains(a.Versions, version) }
+
+// FromCRD returns the API that crd describes, with a shape and a definition of
+// its own that no longer says which workspace it was in. crd is not copied
+// deeply: it must not change afterwards.
+func FromCRD(crd *apiextensionsv1.CustomResourceDefinition, origin Origin) *API {
+	shape := Shape(crd)
+	return &API{
+		Group:      crd.Spec.Group,
+		Resource:   crd.Status.AcceptedNames.Plural,
+		Kind:       crd.Status.AcceptedNames.Kind,
+		Namespaced: crd.Spec.Scope == apiextensionsv1.NamespaceScoped,
+		Versions:   ServedVersions(crd),
+		Origin:     origin,
+		CRD:        Synthetic(crd, shape),
+		Shape:      shape,
+	}
+}
+
+// ServedVersions returns the names of the served versions of crd, in the order
+// in which Kubernetes prefers them (v2, v1, v1beta1, ...).
+func ServedVersions(crd *apiextensionsv1.CustomResourceDefinition) []string {
+	var served []string
+	for i := range crd.Spec.Versions {
+		if crd.Spec.Versions[i].Served {
+			served = append(served, crd.Spec.Versions[i].Name)
+		}
+	}
+	SortVersions(served)
+	return served
+}
+
+// SortVersions sorts version names so that the one Kubernetes prefers is first.
+func SortVersions(names []string) {
+	slices.SortFunc(names, func(a, b string) int { return version.CompareKubeAwareVersionStrings(b, a) })
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+
+	"github.com/atriumhub/atrium/pkg/catalog"
+	"github.com/atriumhub/atrium/pkg/customresources"
+	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/discovery"
+	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/pkg/nativeapis"
+	"github.com/atriumhub/atrium/pkg/routing"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// link wraps a handler in one concern.
+type link func(http.Handler) http.Handler
+
+// chain returns the request chain, in the order a request meets it. upstream are
+// Kubernetes' own filters: request info, authentication, audit, limits,
+// authorization.
+func (h *Hub) chain(config *genericapiserver.Config) []link {
+	upstream := func(next http.Handler) http.Handler { return genericapiserver.DefaultBuildHandlerChain(next, config) }
+	return []link{
+		h.router.Wrap,
+		upstream,
+		h.whenReady(config.Serializer),
+		h.discover,
+		h.dispatch,
+	}
+}
+
+// buildChain is what the generic server calls to wrap its own handler.
+func (h *Hub) buildChain(native http.Handler, config *genericapiserver.Config) http.Handler {
+	handler := native
+	for _, wrap := range slices.Backward(h.chain(config)) {
+		handler = wrap(handler)
+	}
+	return handler
+}
+
+func (h *Hub) whenReady(serializer runtime.NegotiatedSerializer) link {
+	return func(next http.Handler) http.Handler {
+		return routing.WithReadiness(next, readiness(h.directory), serializer)
+	}
+}
+
+func readiness(dir *directory.Directory) routing.Readiness {
+	return func(name logicalcluster.Name) (string, bool) {
+		entry, ok := dir.ByName(name)
+		if !ok {
+			return "Unknown", false
+		}
+		return string(entry.Phase), entry.Ready()
+	}
+}
+
+// discover answers what a workspace serves. It can do so only after the native
+// APIs are installed in the server whose chain this is.
+func (h *Hub) discover(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		composed := h.discovery.Load()
+		if composed == nil || !discovery.Handles(req.URL.Path) {
+			next.ServeHTTP(w, req)
+			return
+		}
+		composed.ServeHTTP(w, req)
+	})
+}
+
+// dispatch sends a resource request to whoever serves it in its workspace.
+func (h *Hub) dispatch(native http.Handler) http.Handler {
+	return &dispatcher{catalog: h.catalog, customResources: h.customResources, native: native}
+}
+
+type dispatcher struct {
+	catalog         *catalog.Catalog
+	customResources *customresources.Handlers
+	native          http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	info, ok := request.RequestInfoFrom(req.Context())
+	scope, scoped := keyspace.ScopeFrom(req.Context())
+	if !ok || !scoped || !info.IsResourceRequest {
+		d.native.ServeHTTP(w, req)
+		return
+	}
+	workspace, single := scope.Workspace()
+	if !single {
+		workspace = logicalcluster.Wildcard
+	}
+	resource := schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}
+	api, found := d.catalog.Lookup(workspace, resource)
+	switch {
+	case !found && d.catalog.Gated(resource):
+		refuseUnbound(w, req, resource)
+	case !found || api.Origin == catalog.Native:
+		d.serveNative(workspace, api, w, req, info)
+	default:
+		held, release := d.hold(workspace, api, req, info)
+		defer release()
+		d.customResources.Serve(api.CRD, api.Shape, w, held)
+	}
+}
+
+// refuseUnbound answers as if the API were not compiled in, but says how to get
+// it.
+func refuseUnbound(w http.ResponseWriter, req *http.Request, resource schema.GroupResource) {
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, resource, "", "", 0, false)
+	err.ErrStatus.Message = fmt.Sprintf("the server could not find the requested resource: %s is not served in this workspace; bind the APIExport %q of workspace %s to get it (kubectl atrium bind compute)",
+		resource, nativeapis.Compute.Name, nativeapis.Compute.Path)
+	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
+}
+
+func (d *dispatcher) serveNative(workspace logicalcluster.Name, api *catalog.API, w http.ResponseWriter, req *http.Request, info *request.RequestInfo) {
+	if api == nil {
+		d.native.ServeHTTP(w, req)
+		return
+	}
+	held, release := d.hold(workspace, api, req, info)
+	defer release()
+	d.native.ServeHTTP(w, held)
+}
+
+// hold makes a watch end when its workspace stops serving the API as it is.
+func (d *dispatcher) hold(workspace logicalcluster.Name, api *catalog.API, req *http.Request, info *request.RequestInfo) (*http.Request, func()) {
+	if info.Verb != "watch" || workspace == logicalcluster.Wildcard {
+		return req, func() {}
+	}
+	held, release := d.catalog.Hold(req.Context(), workspace, api)
+	return req.WithContext(held), release
+}

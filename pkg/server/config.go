@@ -1,0 +1,140 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
+	apiextensionsoptions "k8s.io/apiextensions-apiserver/pkg/cmd/server/options"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/client-go/informers"
+	"k8s.io/component-base/version"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
+	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
+	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+	"k8s.io/kubernetes/pkg/serviceaccount"
+
+	"github.com/atriumhub/atrium/internal/pki"
+	"github.com/atriumhub/atrium/pkg/nativeapis"
+)
+
+// shutdownGrace is how long watches may take to end after SIGTERM.
+const shutdownGrace = 2 * time.Second
+
+// upstream is the configured, not yet built generic control plane, and the
+// storage options of the kinds that have a codec of their own.
+type upstream struct {
+	config *controlplane.Config
+	// native, crds and customResources are the unpartitioned storage options of
+	// the upstream kinds, of CustomResourceDefinitions, and of what they define.
+	native, crds, customResources generic.RESTOptionsGetter
+}
+
+// controlPlaneOptions turns the hub's options into those of the generic control
+// plane. Authorization and admission are left out: the hub has its own.
+func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, authority *pki.Authority, tokens serviceaccount.ServiceAccountTokenGetter) (*options.Options, error) {
+	serving, err := authority.Serving("serving", servingHosts(o))
+	if err != nil {
+		return nil, fmt.Errorf("failed to make the serving certificate: %w", err)
+	}
+	signingKey, err := authority.SigningKey("service-account")
+	if err != nil {
+		return nil, fmt.Errorf("failed to make the key for service account tokens: %w", err)
+	}
+	s := options.NewOptions()
+	s.Admission, s.Authorization = nil, nil
+	s.SystemNamespaces = []string{"kube-system", "default"}
+	s.GenericServerRunOptions.AdvertiseAddress = advertised(o)
+	s.GenericServerRunOptions.ExternalHost = o.host()
+	s.GenericServerRunOptions.ShutdownSendRetryAfter = true
+	s.GenericServerRunOptions.ShutdownWatchTerminationGracePeriod = shutdownGrace
+	s.SecureServing.Listener = listener
+	s.SecureServing.BindAddress = net.ParseIP(o.BindAddress)
+	s.SecureServing.BindPort = listener.Addr().(*net.TCPAddr).Port
+	s.SecureServing.ServerCert.CertKey.CertFile = serving.CertFile
+	s.SecureServing.ServerCert.CertKey.KeyFile = serving.KeyFile
+	s.Etcd.StorageConfig.Transport.ServerList = endpoints
+	s.Etcd.StorageConfig.Transport.TrustedCAFile = o.EtcdCAFile
+	s.Etcd.StorageConfig.Transport.CertFile = o.EtcdCertFile
+	s.Etcd.StorageConfig.Transport.KeyFile = o.EtcdKeyFile
+	s.Authentication.ClientCert.ClientCA = authority.CertFile()
+	s.Authentication.TokenFile.TokenFile = o.TokenAuthFile
+	s.Authentication.ServiceAccounts.Issuers = []string{"https://kubernetes.default.svc"}
+	s.Authentication.ServiceAccounts.KeyFiles = []string{signingKey}
+	s.Authentication.ServiceAccounts.OptionalTokenGetter = func(informers.SharedInformerFactory) serviceaccount.ServiceAccountTokenGetter { return tokens }
+	s.ServiceAccountSigningKeyFile = signingKey
+	// A remembered token would be good in every workspace, see access.NewTokenGetter.
+	s.Authentication.TokenSuccessCacheTTL, s.Authentication.TokenFailureCacheTTL = 0, 0
+	// Priority and fairness upstream knows users, not workspaces, and costs a
+	// read model; the plain limit on requests in flight stands until the hub
+	// has its own.
+	s.Features.EnablePriorityAndFairness = false
+	s.Features.EnableProfiling = false
+	return s, nil
+}
+
+// servingHosts are the names and addresses the serving certificate is good for.
+func servingHosts(o *Options) []string {
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	for _, host := range []string{o.host(), o.BindAddress} {
+		ip := net.ParseIP(host)
+		if host == "localhost" || (ip != nil && (ip.IsLoopback() || ip.IsUnspecified())) {
+			continue
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
+// advertised is an address that upstream accepts as its own. It is used in
+// leases only, so that a loopback hub may advertise a documentation address.
+func advertised(o *Options) net.IP {
+	if ip := net.ParseIP(o.BindAddress); !ip.IsUnspecified() && !ip.IsLoopback() {
+		return ip
+	}
+	return net.ParseIP("192.0.2.1")
+}
+
+func newUpstream(ctx context.Context, s *options.Options) (*upstream, error) {
+	completed, err := s.Complete(ctx, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to complete the options of the control plane: %w", err)
+	}
+	schemes := []*runtime.Scheme{legacyscheme.Scheme, apiextensionsapiserver.Scheme}
+	config, sharedInformers, storageFactory, err := controlplane.BuildGenericConfig(completed, schemes, nativeapis.ResourceConfig(), generatedopenapi.GetOpenAPIDefinitions, nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to configure the generic server: %w", err)
+	}
+	// OpenAPI is composed per workspace by pkg/discovery.
+	config.SkipOpenAPIInstallation = true
+	native := config.RESTOptionsGetter
+	full, _, err := controlplane.CreateConfig(completed, config, sharedInformers, nil, storageFactory, webhook.NewDefaultServiceResolver(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("failed to configure the control plane: %w", err)
+	}
+
+	etcd := *completed.Etcd
+	etcd.StorageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker
+	crdEtcd := etcd
+	crdEtcd.StorageConfig.Codec = apiextensionsapiserver.Codecs.LegacyCodec(apiextensionsv1.SchemeGroupVersion)
+	crdEtcd.SkipHealthEndpoints = true
+	crdConfig := *config
+	if err := crdEtcd.ApplyTo(&crdConfig); err != nil {
+		return nil, fmt.Errorf("failed to configure the storage of customresourcedefinitions: %w", err)
+	}
+	return &upstream{
+		config:          full,
+		native:          native,
+		crds:            crdConfig.RESTOptionsGetter,
+		customResources: apiextensionsoptions.NewCRDRESTOptionsGetter(etcd, config.ResourceTransformers, config.StorageObjectCountTracker),
+	}, nil
+}
+
+// hubVersion is what the hub calls itself in its startup line.
+func hubVersion() string { return version.Get().GitVersion }

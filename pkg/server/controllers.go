@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	hubadmission "github.com/atriumhub/atrium/pkg/admission"
+	"github.com/atriumhub/atrium/pkg/bindings"
+	"github.com/atriumhub/atrium/pkg/catalog"
+	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/nativeapis"
+	"github.com/atriumhub/atrium/pkg/routing"
+	"github.com/atriumhub/atrium/pkg/scheduling"
+	"github.com/atriumhub/atrium/pkg/upkeep/bootstrap"
+	"github.com/atriumhub/atrium/pkg/upkeep/crds"
+	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
+	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
+	"github.com/atriumhub/atrium/pkg/views"
+	"github.com/atriumhub/atrium/pkg/workspaces"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// buildControllers lists the control loops.
+func (h *Hub) buildControllers() error {
+	m := h.models
+	lifecycle, err := workspaces.New(workspaces.Config{
+		Hub: h.hubClient, Workspaces: m.workspaces, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,
+		Directory: h.directory, Content: h.stores.natives, Resources: h.served,
+		Forget:  []func(logicalcluster.Name){h.catalog.Drop},
+		BaseURL: h.baseURL, RootCA: h.authority.PEM(),
+	})
+	if err != nil {
+		return fmt.Errorf("failed to make the workspace lifecycle: %w", err)
+	}
+	definitions := crds.New(crds.Config{Hub: h.hubClient, Definitions: m.definitions, Catalog: h.catalog, Purge: h.stores.customResources.Purge})
+	h.controllers = slices.Concat(
+		lifecycle.Loops(),
+		[]loop.Controller{
+			definitions,
+			namespaces.New(namespaces.Config{Hub: h.hubClient, Namespaces: m.namespaces, Resources: h.served}),
+			serviceaccounts.New(serviceaccounts.Config{
+				Hub: h.hubClient, Namespaces: m.namespaces, ServiceAccounts: m.serviceAccounts, ConfigMaps: m.configMaps,
+				Directory: h.directory, RootCA: h.authority.PEM(),
+			}),
+		},
+		bindings.New(bindings.Config{
+			HubClient: h.hubClient, APIBindings: m.bindings, APIExports: m.exports,
+			Resolve: h.resolveExport, Natives: nativeExports(),
+		}),
+		scheduling.New(scheduling.Config{
+			HubClient: h.hubClient, HubURL: h.baseURL,
+			SyncTargets: m.syncTargets, Locations: m.locations, Placements: m.placements,
+			APIBindings: m.bindings, APIExports: m.exports, Namespaces: m.namespaces, Objects: m.placeable,
+			Resolve: h.resolve, PathOf: h.pathOf,
+			HeartbeatThreshold: h.options.HeartbeatThreshold, Grace: h.options.EvictionGrace,
+		}),
+	)
+	return nil
+}
+
+// admission lists what judges writes, in order.
+func (h *Hub) admission(parts viewParts) admission.Interface {
+	stored := func(ctx context.Context, workspace logicalcluster.Name, name string) (*corev1.Namespace, error) {
+		return h.hubClient.Kubernetes(workspace.Path()).CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	}
+	return hubadmission.Chain(slices.Concat(
+		[]hubadmission.Named{
+			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
+			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
+			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.baseURL)},
+			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
+		},
+		parts.admission,
+	)...)
+}
+
+// viewParts are the virtual workspaces: how their URLs are read, who may use them
+// and what may be written through them.
+type viewParts struct {
+	routes      map[string]routing.View
+	authorizers map[string]authorizer.Authorizer
+	admission   []hubadmission.Named
+}
+
+func (h *Hub) views() viewParts {
+	syncer := views.NewSyncer(h.rbac, func(workspace logicalcluster.Name, name string) (types.UID, bool) {
+		target, ok := h.models.syncTargets.Get(logicalcluster.Key{Workspace: workspace, Name: name})
+		if !ok {
+			return "", false
+		}
+		return target.UID, true
+	})
+	return viewParts{
+		routes:      map[string]routing.View{views.SyncerKind: syncer.Resolve},
+		authorizers: map[string]authorizer.Authorizer{views.SyncerKind: syncer},
+		admission:   []hubadmission.Named{{Name: "AtriumSyncerView", Plugin: views.NewAdmission()}},
+	}
+}
+
+// feedBindings tells the catalog which exports each workspace has bound.
+func (h *Hub) feedBindings() {
+	bindings.Feed(h.models.bindings, h.resolveExport, func(workspace logicalcluster.Name, exports ...string) {
+		names := make([]catalog.NativeAPIName, 0, len(exports))
+		for _, export := range exports {
+			names = append(names, catalog.NativeAPIName(export))
+		}
+		h.catalog.SetBound(workspace, names...)
+	})
+}
+
+func (h *Hub) resolve(path logicalcluster.Path) (logicalcluster.Name, bool) {
+	entry, ok := h.directory.Resolve(path)
+	return entry.Name, ok
+}
+
+func (h *Hub) resolveExport(path logicalcluster.Path) (bindings.Workspace, bool) {
+	entry, ok := h.directory.Resolve(path)
+	return bindings.Workspace{Name: entry.Name, Path: entry.Path}, ok
+}
+
+func (h *Hub) pathOf(name logicalcluster.Name) logicalcluster.Path {
+	if entry, ok := h.directory.ByName(name); ok {
+		return entry.Path
+	}
+	return name.Path()
+}
+
+// served lists what a workspace serves, in the form of discovery.
+func (h *Hub) served(_ context.Context, workspace logicalcluster.Name) ([]*metav1.APIResourceList, error) {
+	return h.discovery.Load().Resources(workspace), nil
+}
+
+func exportName(export nativeapis.Export) catalog.NativeAPIName {
+	return catalog.NativeAPIName(export.Path.Join(export.Name))
+}
+
+func nativeExports() []string {
+	var names []string
+	for _, export := range nativeapis.Exports() {
+		names = append(names, string(exportName(export)))
+	}
+	return names
+}
+
+func (h *Hub) bootstrapConfig() bootstrap.Config {
+	return bootstrap.Config{Hub: h.hubClient, BaseURL: h.baseURL, ComputeResources: nativeapis.Compute.Resources}
+}

@@ -1,0 +1,261 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
+
+	"github.com/atriumhub/atrium/config/crds"
+	"github.com/atriumhub/atrium/internal/pki"
+	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/catalog"
+	"github.com/atriumhub/atrium/pkg/customresources"
+	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/discovery"
+	"github.com/atriumhub/atrium/pkg/etcd"
+	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/nativeapis"
+	"github.com/atriumhub/atrium/pkg/routing"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Hub is one hub process. Its fields are set by the start phases, in the order
+// in which they stand here.
+type Hub struct {
+	options Options
+	out     io.Writer
+
+	// claim
+	lock     *os.File
+	listener net.Listener
+	baseURL  string
+
+	// storage
+	etcd      *etcd.Server
+	endpoints []string
+
+	// configure
+	authority  *pki.Authority
+	systemCRDs []*apiextensionsv1.CustomResourceDefinition
+	inProcess  *inProcess
+	hubClient  *client.Hub
+	upstream   *upstream
+	stores     *stores
+	models     *readModels
+	directory  *directory.Directory
+	catalog    *catalog.Catalog
+
+	// build
+	rbac            *rbac.RBACAuthorizer
+	router          *routing.Router
+	customResources *customresources.Handlers
+	discovery       atomic.Pointer[discovery.Handler]
+	server          *genericapiserver.GenericAPIServer
+	controllers     []loop.Controller
+
+	// run
+	ready   atomic.Bool
+	stopped sync.WaitGroup
+	failed  chan error
+}
+
+// New returns a hub that has not touched anything yet. Progress is written to
+// out, in words for the person who typed the command.
+func New(options Options, out io.Writer) (*Hub, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
+	return &Hub{options: options, out: out, inProcess: &inProcess{}, failed: make(chan error, 2)}, nil
+}
+
+// configure makes everything that needs no handler chain yet: keys, storage
+// doors, read models, and the hub's client to itself.
+func (h *Hub) configure(ctx context.Context) error {
+	var err error
+	if h.authority, err = pki.Open(h.options.file("pki"), time.Now()); err != nil {
+		return err
+	}
+	if h.systemCRDs, err = crds.All(); err != nil {
+		return fmt.Errorf("failed to read the hub's own definitions: %w", err)
+	}
+	accounts := &lateAccounts{}
+	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, access.NewTokenGetter(accounts, h.secret))
+	if err != nil {
+		return err
+	}
+	if h.upstream, err = newUpstream(ctx, options); err != nil {
+		return err
+	}
+	if h.hubClient, err = client.New(h.inProcess.config(h.upstream.config.Generic.LoopbackClientConfig)); err != nil {
+		return fmt.Errorf("failed to make the hub's own client: %w", err)
+	}
+	if h.stores, err = newStores(h.upstream, h.systemCRDs); err != nil {
+		return err
+	}
+	if h.models, err = openReadModels(h.stores); err != nil {
+		return err
+	}
+	accounts.informer = h.models.serviceAccounts
+	h.feedModels()
+	return nil
+}
+
+// feedModels connects the read models that are made of others. They come before
+// every loop, so that a loop which is woken finds them up to date.
+func (h *Hub) feedModels() {
+	h.directory = directory.New()
+	h.directory.Follow(h.models.workspaces, h.models.logicalClusters)
+	var gated []catalog.NativeAPI
+	for _, export := range nativeapis.Exports() {
+		gated = append(gated, catalog.NativeAPI{Name: exportName(export), Resources: export.Resources})
+	}
+	h.catalog = catalog.New(h.systemCRDs, gated)
+	for _, resource := range nativeapis.Always() {
+		h.catalog.Reserve(resource.GroupResource())
+	}
+	h.catalog.Feed(h.models.definitions)
+	h.noteDefinitions()
+	h.feedBindings()
+}
+
+// noteDefinitions makes workspace deletion know of tenants' resources, also of
+// those nobody asked for since the hub started.
+func (h *Hub) noteDefinitions() {
+	h.models.definitions.OnChange(func(_, crd *apiextensionsv1.CustomResourceDefinition, _ logicalcluster.Key) {
+		if crd != nil {
+			resource := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Spec.Names.Plural}
+			if err := h.stores.customResources.Note(resource); err != nil {
+				h.printf("cannot keep account of %s: %v", resource, err)
+			}
+		}
+	})
+}
+
+// secret reads a Secret that a token is bound to.
+func (h *Hub) secret(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error) {
+	return h.hubClient.Kubernetes(workspace.Path()).CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+}
+
+// build makes the handler chain and the loops.
+func (h *Hub) build(context.Context) error {
+	h.rbac = access.NewRBAC(access.Roles{
+		Roles: h.models.roles, RoleBindings: h.models.roleBindings,
+		ClusterRoles: h.models.clusterRoles, ClusterRoleBindings: h.models.clusterRoleBindings,
+	})
+	views := h.views()
+	generic := h.upstream.config.Generic
+	generic.Authorization.Authorizer = access.New(h.rbac, views.authorizers)
+	generic.RuleResolver = h.rbac
+	generic.AdmissionControl = h.admission(views)
+	generic.RESTOptionsGetter = h.stores.natives
+	h.router = routing.New(routing.Config{
+		Resolve:    h.resolve,
+		Views:      views.routes,
+		Serializer: generic.Serializer,
+	})
+	if err := h.buildCustomResources(generic); err != nil {
+		return err
+	}
+	generic.BuildHandlerChainFunc = h.buildChain
+	if err := h.buildControlPlane(); err != nil {
+		return err
+	}
+	return h.buildControllers()
+}
+
+func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
+	var err error
+	h.customResources, err = customresources.New(customresources.Config{
+		RESTOptionsGetter:   h.stores.customResources,
+		Admission:           generic.AdmissionControl,
+		Authorizer:          unconditional(generic.Authorization.Authorizer),
+		RequestTimeout:      generic.RequestTimeout,
+		MinRequestTimeout:   time.Duration(generic.MinRequestTimeout) * time.Second,
+		MaxRequestBodyBytes: generic.MaxRequestBodyBytes,
+	})
+	if err != nil {
+		return fmt.Errorf("failed to make the handlers of custom resources: %w", err)
+	}
+	h.catalog.OnUnused(h.customResources.Retire)
+	return nil
+}
+
+// unconditional narrows an authorizer to what creating by update asks.
+func unconditional(a authorizer.Authorizer) authorizer.UnconditionalAuthorizer { return a }
+
+func (h *Hub) buildControlPlane() error {
+	completed := h.upstream.config.Complete()
+	plane, err := completed.New("atrium", genericapiserver.NewEmptyDelegateWithCustomHandler(http.NotFoundHandler()))
+	if err != nil {
+		return fmt.Errorf("failed to build the control plane: %w", err)
+	}
+	if err := plane.InstallAPIs(nativeapis.Providers(completed, h.stores.crds)...); err != nil {
+		return fmt.Errorf("failed to install the native APIs: %w", err)
+	}
+	h.server = plane.GenericAPIServer
+	natives, err := discovery.NativesOf(h.server, completed.Generic.OpenAPIConfig, completed.Generic.OpenAPIV3Config)
+	if err != nil {
+		return fmt.Errorf("failed to read the native APIs: %w", err)
+	}
+	composed, err := discovery.New(discovery.Config{Catalog: h.catalog, Natives: natives})
+	if err != nil {
+		return fmt.Errorf("failed to make discovery: %w", err)
+	}
+	h.discovery.Store(composed)
+	h.inProcess.serve(h.server.Handler)
+	return nil
+}
+
+func (h *Hub) printf(format string, args ...any) {
+	fmt.Fprintf(h.out, format+"\n", args...)
+}
+
+// lateAccounts are the service accounts, whose informer is opened after the
+// authenticators that read it are made.
+type lateAccounts struct{ informer *metadata }
+
+// Get returns the identity of a service account.
+func (l *lateAccounts) Get(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
+	found, ok := l.informer.Get(key)
+	if !ok {
+		return nil, false
+	}
+	return &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta}, true
+}
+
+// In returns the service accounts of a workspace.
+func (l *lateAccounts) In(workspace logicalcluster.Name) []*corev1.ServiceAccount {
+	var accounts []*corev1.ServiceAccount
+	for _, found := range l.informer.In(workspace) {
+		accounts = append(accounts, &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta})
+	}
+	return accounts
+}
+
+// URL is where clients reach the hub, once Run has claimed its port.
+func (h *Hub) URL() string { return h.baseURL }
+
+// KubeconfigFile is the administrators' kubeconfig.
+func (h *Hub) KubeconfigFile() string {
+	file := h.options.file("admin.kubeconfig")
+	if absolute, err := filepath.Abs(file); err == nil {
+		return absolute
+	}
+	return file
+}

@@ -1,0 +1,251 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/kubernetes/pkg/api/legacyscheme"
+
+	"github.com/atriumhub/atrium/pkg/informers"
+	"github.com/atriumhub/atrium/pkg/nativeapis"
+	"github.com/atriumhub/atrium/pkg/partition"
+	"github.com/atriumhub/atrium/pkg/scheduling"
+	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/apis/scheme"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
+)
+
+// metadata is an informer that keeps only the metadata of a kind.
+type metadata = informers.Informer[*metav1.PartialObjectMetadata]
+
+// readModels are the informers over all workspaces. They read straight from
+// storage.
+type readModels struct {
+	workspaces      *informers.Informer[*tenancyv1alpha1.Workspace]
+	workspaceTypes  *informers.Informer[*tenancyv1alpha1.WorkspaceType]
+	logicalClusters *informers.Informer[*corev1alpha1.LogicalCluster]
+	exports         *informers.Informer[*apisv1alpha2.APIExport]
+	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
+	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
+	locations       *informers.Informer[*schedulingv1alpha1.Location]
+	placements      *informers.Informer[*schedulingv1alpha1.Placement]
+	definitions     *informers.Informer[*apiextensionsv1.CustomResourceDefinition]
+
+	roles               *informers.Informer[*rbacv1.Role]
+	roleBindings        *informers.Informer[*rbacv1.RoleBinding]
+	clusterRoles        *informers.Informer[*rbacv1.ClusterRole]
+	clusterRoleBindings *informers.Informer[*rbacv1.ClusterRoleBinding]
+	namespaces          *informers.Informer[*corev1.Namespace]
+	serviceAccounts     *metadata
+	configMaps          *metadata
+	// placeable are the resources that placement assigns to sync targets.
+	placeable map[schema.GroupVersionResource]scheduling.Objects
+
+	running []running
+	closers []func()
+}
+
+// running is the part of an informer that does not depend on its type.
+type running interface {
+	Name() string
+	Run(context.Context)
+	Synced() <-chan struct{}
+}
+
+// run starts all informers and returns when they have synced, or ctx ended.
+func (m *readModels) run(ctx context.Context, wait *sync.WaitGroup) error {
+	for _, informer := range m.running {
+		wait.Go(func() { informer.Run(ctx) })
+	}
+	for _, informer := range m.running {
+		select {
+		case <-informer.Synced():
+		case <-ctx.Done():
+			return fmt.Errorf("stopped while reading %s", informer.Name())
+		}
+	}
+	return nil
+}
+
+func (m *readModels) close() {
+	for _, c := range m.closers {
+		c()
+	}
+}
+
+// opener opens informers and remembers the first error, so that openReadModels
+// reads as the list it is.
+type opener struct {
+	models *readModels
+	err    error
+}
+
+func openReadModels(stores *stores) (*readModels, error) {
+	m := &readModels{placeable: map[schema.GroupVersionResource]scheduling.Objects{}}
+	o := &opener{models: m}
+
+	m.workspaces = system[*tenancyv1alpha1.Workspace](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaces"), &tenancyv1alpha1.Workspace{}, &tenancyv1alpha1.WorkspaceList{})
+	m.workspaceTypes = system[*tenancyv1alpha1.WorkspaceType](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspacetypes"), &tenancyv1alpha1.WorkspaceType{}, &tenancyv1alpha1.WorkspaceTypeList{})
+	m.logicalClusters = system[*corev1alpha1.LogicalCluster](o, stores, corev1alpha1.SchemeGroupVersion.WithResource("logicalclusters"), &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalClusterList{})
+	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
+	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
+	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})
+	m.locations = system[*schedulingv1alpha1.Location](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("locations"), &schedulingv1alpha1.Location{}, &schedulingv1alpha1.LocationList{})
+	m.placements = system[*schedulingv1alpha1.Placement](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("placements"), &schedulingv1alpha1.Placement{}, &schedulingv1alpha1.PlacementList{})
+
+	m.definitions = informer(o, stores.crds, opening{
+		resource: apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"),
+		codecs:   apiextensionsapiserver.Codecs, object: &apiextensionsv1.CustomResourceDefinition{}, list: &apiextensionsv1.CustomResourceDefinitionList{},
+	}, whole[*apiextensionsv1.CustomResourceDefinition])
+
+	m.roles = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("roles"), whole[*rbacv1.Role])
+	m.roleBindings = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("rolebindings"), whole[*rbacv1.RoleBinding])
+	m.clusterRoles = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("clusterroles"), whole[*rbacv1.ClusterRole])
+	m.clusterRoleBindings = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings"), whole[*rbacv1.ClusterRoleBinding])
+	m.namespaces = native(o, stores, corev1.SchemeGroupVersion.WithResource("namespaces"), whole[*corev1.Namespace])
+	m.serviceAccounts = native(o, stores, corev1.SchemeGroupVersion.WithResource("serviceaccounts"), digested)
+	configMaps := corev1.SchemeGroupVersion.WithResource("configmaps")
+	m.configMaps = native(o, stores, configMaps, digested)
+	m.placeable[configMaps] = m.configMaps
+	for _, resource := range append([]schema.GroupVersionResource{corev1.SchemeGroupVersion.WithResource("secrets")}, nativeapis.Compute.Resources...) {
+		if resource.Resource == "pods" {
+			continue // pods are made by the children's own controllers
+		}
+		m.placeable[resource] = native(o, stores, resource, metadataOf)
+	}
+	if o.err != nil {
+		m.close()
+		return nil, o.err
+	}
+	return m, nil
+}
+
+// opening is a resource to open an informer on.
+type opening struct {
+	resource schema.GroupVersionResource
+	prefix   string
+	codecs   serializer.CodecFactory
+	object   runtime.Object
+	list     runtime.Object
+}
+
+// system opens one of the hub's own kinds. They are stored as custom resources
+// and decoded to their types.
+func system[T metav1.Object](o *opener, stores *stores, resource schema.GroupVersionResource, object, list runtime.Object) *informers.Informer[T] {
+	return informer(o, stores.customResources, opening{
+		resource: resource, codecs: scheme.Codecs, object: object, list: list,
+	}, whole[T])
+}
+
+// native opens one of Kubernetes' kinds.
+func native[T metav1.Object](o *opener, stores *stores, resource schema.GroupVersionResource, convert func(runtime.Object) (T, error)) *informers.Informer[T] {
+	gv := resource.GroupVersion()
+	if o.err != nil {
+		return nil
+	}
+	kind, err := kindOf(resource)
+	if err != nil {
+		o.err = err
+		return nil
+	}
+	object, err := legacyscheme.Scheme.New(gv.WithKind(kind))
+	if err != nil {
+		o.err = fmt.Errorf("failed to find the type of %s: %w", resource, err)
+		return nil
+	}
+	list, err := legacyscheme.Scheme.New(gv.WithKind(kind + "List"))
+	if err != nil {
+		o.err = fmt.Errorf("failed to find the list type of %s: %w", resource, err)
+		return nil
+	}
+	return informer(o, stores.natives, opening{resource: resource, codecs: legacyscheme.Codecs, object: object, list: list}, convert)
+}
+
+// kindOf finds the kind of a native resource by its plural.
+func kindOf(resource schema.GroupVersionResource) (string, error) {
+	for kind := range legacyscheme.Scheme.KnownTypes(resource.GroupVersion()) {
+		if plural, _ := meta.UnsafeGuessKindToResource(resource.GroupVersion().WithKind(kind)); plural == resource {
+			return kind, nil
+		}
+	}
+	return "", fmt.Errorf("no kind is known for %s", resource)
+}
+
+func informer[T metav1.Object](o *opener, getter *partition.Getter, open opening, convert func(runtime.Object) (T, error)) *informers.Informer[T] {
+	if o.err != nil {
+		return nil
+	}
+	gv := open.resource.GroupVersion()
+	info, _ := runtime.SerializerInfoForMediaType(open.codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
+	list := open.list
+	storage, closer, err := getter.Open(partition.OpenConfig{
+		GroupResource: open.resource.GroupResource(),
+		Codec:         open.codecs.CodecForVersions(info.Serializer, open.codecs.UniversalDeserializer(), gv, gv),
+		NewFunc:       func() runtime.Object { return open.object.DeepCopyObject() },
+		NewListFunc:   func() runtime.Object { return list.DeepCopyObject() },
+	})
+	if err != nil {
+		o.err = fmt.Errorf("failed to open %s: %w", open.resource, err)
+		return nil
+	}
+	opened := informers.New(informers.Config[T]{Name: open.resource.GroupResource().String(), Storage: storage, Convert: convert})
+	o.models.running = append(o.models.running, opened)
+	o.models.closers = append(o.models.closers, closer)
+	return opened
+}
+
+// whole keeps an object as it is, but for who wrote which field.
+func whole[T metav1.Object](object runtime.Object) (T, error) {
+	kept, ok := object.(T)
+	if !ok {
+		return kept, fmt.Errorf("storage returned %T, expected %T", object, kept)
+	}
+	kept.SetManagedFields(nil)
+	return kept, nil
+}
+
+// metadataOf keeps what placement and deletion look at.
+func metadataOf(object runtime.Object) (*metav1.PartialObjectMetadata, error) {
+	full, err := meta.Accessor(object)
+	if err != nil {
+		return nil, fmt.Errorf("storage returned %T: %w", object, err)
+	}
+	kept := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: full.GetNamespace(), Name: full.GetName(), UID: full.GetUID(), ResourceVersion: full.GetResourceVersion(),
+		Labels: full.GetLabels(), Finalizers: full.GetFinalizers(),
+		CreationTimestamp: full.GetCreationTimestamp(), DeletionTimestamp: full.GetDeletionTimestamp(),
+	}}
+	annotations := maps.Clone(full.GetAnnotations())
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+	kept.Annotations = annotations
+	return kept, nil
+}
+
+// digested is metadataOf together with what serviceaccounts.Trim notes down.
+func digested(object runtime.Object) (*metav1.PartialObjectMetadata, error) {
+	small, err := serviceaccounts.Trim(object)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := metadataOf(object)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(kept.Annotations, small.Annotations)
+	return kept, nil
+}

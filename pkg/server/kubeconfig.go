@@ -1,0 +1,61 @@
+package server
+
+import (
+	"fmt"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/atriumhub/atrium/internal/pki"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Users of admin.kubeconfig and the groups in their certificates.
+const (
+	adminUser       = "kcp-admin"
+	shardAdminUser  = "shard-admin"
+	adminGroup      = "system:kcp:admin"
+	privilegedGroup = "system:masters"
+)
+
+// writeKubeconfig writes the administrators' kubeconfig. Its contexts are those
+// of kcp: root and base as kcp-admin, system:admin and shard-base as
+// shard-admin.
+func writeKubeconfig(file, baseURL string, authority *pki.Authority) error {
+	admin, err := authority.Client("kcp-admin", adminUser, adminGroup)
+	if err != nil {
+		return fmt.Errorf("failed to make the certificate of %s: %w", adminUser, err)
+	}
+	shardAdmin, err := authority.Client("shard-admin", shardAdminUser, privilegedGroup)
+	if err != nil {
+		return fmt.Errorf("failed to make the certificate of %s: %w", shardAdminUser, err)
+	}
+	if err := clientcmd.WriteToFile(*kubeconfig(baseURL, authority.PEM(), admin, shardAdmin), file); err != nil {
+		return fmt.Errorf("failed to write %s: %w", file, err)
+	}
+	return nil
+}
+
+func kubeconfig(baseURL string, ca []byte, admin, shardAdmin pki.Pair) *clientcmdapi.Config {
+	config := clientcmdapi.NewConfig()
+	cluster := func(name, url string) {
+		config.Clusters[name] = &clientcmdapi.Cluster{Server: url, CertificateAuthorityData: ca}
+	}
+	cluster("root", baseURL+logicalcluster.Root.Path().RequestPath())
+	cluster("base", baseURL)
+	cluster("system:admin", baseURL+logicalcluster.SystemAdmin.Path().RequestPath())
+	user := func(name string, pair pki.Pair) {
+		config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: pair.Cert, ClientKeyData: pair.Key}
+	}
+	user(adminUser, admin)
+	user(shardAdminUser, shardAdmin)
+	context := func(name, cluster, user string) {
+		config.Contexts[name] = &clientcmdapi.Context{Cluster: cluster, AuthInfo: user}
+	}
+	context("root", "root", adminUser)
+	context("base", "base", adminUser)
+	context("system:admin", "system:admin", shardAdminUser)
+	context("shard-base", "base", shardAdminUser)
+	config.CurrentContext = "root"
+	return config
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Options are what an operator can say on the command line.
+type Options struct {
+	// RootDir holds everything the hub keeps: data, keys, kubeconfig.
+	RootDir string
+	// BindAddress is the IP to listen on.
+	BindAddress string
+	// SecurePort is the port to listen on. 0 picks a free one.
+	SecurePort int
+	// ExternalHost is the name or IP under which clients reach the hub, used in
+	// kubeconfigs, workspace URLs and the serving certificate. Empty means the
+	// bind address, or 127.0.0.1 when that is unspecified.
+	ExternalHost string
+	// EtcdServers are URLs of an external etcd. Empty means the embedded one.
+	EtcdServers []string
+	// EtcdCAFile, EtcdCertFile and EtcdKeyFile secure the way to EtcdServers.
+	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
+	// TokenAuthFile is a CSV file of static tokens: token,user,uid,"groups".
+	TokenAuthFile string
+	// HeartbeatThreshold is how long a syncer may be silent before its
+	// SyncTarget is not ready.
+	HeartbeatThreshold time.Duration
+	// EvictionGrace is how long a SyncTarget may be not ready before the
+	// objects placed there move away.
+	EvictionGrace time.Duration
+}
+
+// NewOptions returns the defaults.
+func NewOptions() *Options {
+	return &Options{
+		RootDir:            ".atrium",
+		BindAddress:        "127.0.0.1",
+		SecurePort:         6443,
+		HeartbeatThreshold: time.Minute,
+		EvictionGrace:      5 * time.Minute,
+	}
+}
+
+// AddFlags binds o to flags.
+func (o *Options) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.RootDir, "root-dir", o.RootDir, "Directory for all the hub keeps: data, keys and admin.kubeconfig.")
+	flags.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "IP address to listen on.")
+	flags.IntVar(&o.SecurePort, "secure-port", o.SecurePort, "Port to listen on with TLS. 0 picks a free port.")
+	flags.StringVar(&o.ExternalHost, "external-hostname", o.ExternalHost, "Name or IP under which clients reach the hub. Defaults to the bind address.")
+	flags.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an external etcd cluster, comma separated. Without it the hub runs its own etcd.")
+	flags.StringVar(&o.EtcdCAFile, "etcd-cafile", o.EtcdCAFile, "Certificate authority of the external etcd.")
+	flags.StringVar(&o.EtcdCertFile, "etcd-certfile", o.EtcdCertFile, "Client certificate for the external etcd.")
+	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
+	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
+	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")
+	flags.DurationVar(&o.EvictionGrace, "sync-target-eviction-grace", o.EvictionGrace, "How long a SyncTarget may be not ready before the objects placed there are moved.")
+}
+
+// Validate returns the first thing in o that cannot work.
+func (o *Options) Validate() error {
+	switch {
+	case o.RootDir == "":
+		return fmt.Errorf("--root-dir must not be empty")
+	case net.ParseIP(o.BindAddress) == nil:
+		return fmt.Errorf("--bind-address %q is not an IP address", o.BindAddress)
+	case o.SecurePort < 0 || o.SecurePort > 65535:
+		return fmt.Errorf("--secure-port %d is not a port: use 1 to 65535, or 0 to pick a free one", o.SecurePort)
+	case len(o.EtcdServers) == 0 && (o.EtcdCAFile != "" || o.EtcdCertFile != "" || o.EtcdKeyFile != ""):
+		return fmt.Errorf("--etcd-cafile, --etcd-certfile and --etcd-keyfile need --etcd-servers")
+	case (o.EtcdCertFile == "") != (o.EtcdKeyFile == ""):
+		return fmt.Errorf("--etcd-certfile and --etcd-keyfile go together")
+	case o.HeartbeatThreshold <= 0:
+		return fmt.Errorf("--sync-target-heartbeat-threshold must be more than 0")
+	case o.EvictionGrace < 0:
+		return fmt.Errorf("--sync-target-eviction-grace must not be negative")
+	}
+	return nil
+}
+
+// host is where clients find the hub.
+func (o *Options) host() string {
+	switch {
+	case o.ExternalHost != "":
+		return o.ExternalHost
+	case net.ParseIP(o.BindAddress).IsUnspecified():
+		return "127.0.0.1"
+	default:
+		return o.BindAddress
+	}
+}
+
+// baseURL is the URL that /clusters/... is appended to, once the port is known.
+func (o *Options) baseURL(port int) string {
+	return "https://" + net.JoinHostPort(o.host(), strconv.Itoa(port))
+}
+
+func (o *Options) file(parts ...string) string {
+	return filepath.Join(append([]string{o.RootDir}, parts...)...)
+}

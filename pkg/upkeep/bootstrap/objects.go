@@ -1,0 +1,157 @@
+package bootstrap
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+const (
+	// ComputeWorkspace is the workspace below root that offers compute.
+	ComputeWorkspace = "compute"
+	// ComputeExport is the APIExport of the workload APIs.
+	ComputeExport = "kubernetes"
+)
+
+const (
+	adminGroup   = "system:kcp:admin"
+	adminRole    = "cluster-admin" // one of Kubernetes' own
+	adminBinding = "system:kcp:admin"
+
+	accessRole         = "system:kcp:workspace:access"
+	accessBinding      = "system:kcp:tenancy:authenticated:access"
+	readerRole         = "system:kcp:tenancy:reader"
+	readerBinding      = "system:kcp:authenticated:tenancy:reader"
+	typeUseRole        = "system:kcp:universal-workspacetype-use"
+	typeUseBinding     = "system:kcp:authenticated:universal-workspacetype-use"
+	computeBindRole    = "system:kcp:apiexport:kubernetes:bind"
+	computeBindBinding = "system:kcp:authenticated:apiexport:kubernetes:bind"
+)
+
+func rootCluster(url string) *corev1alpha1.LogicalCluster {
+	return &corev1alpha1.LogicalCluster{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: corev1alpha1.LogicalClusterName,
+			Annotations: map[string]string{
+				corev1alpha1.PathAnnotationKey:    logicalcluster.Root.String(),
+				tenancyv1alpha1.TypeAnnotationKey: "root:root",
+			},
+		},
+		Status: corev1alpha1.LogicalClusterStatus{Phase: corev1alpha1.LogicalClusterPhaseReady, URL: url},
+	}
+}
+
+// grant is a role, and who has it: everybody who logged in when group is empty.
+// Without rules the role is defined elsewhere; without a binding it is only
+// there to be bound.
+type grant struct {
+	role, binding, group string
+	rules                []rbacv1.PolicyRule
+}
+
+// globalGrants are kept in system:admin, whose roles can be bound in every
+// workspace and whose bindings hold in every workspace.
+func globalGrants() []grant {
+	return []grant{
+		{role: adminRole, binding: adminBinding, group: adminGroup},
+		{role: accessRole, rules: []rbacv1.PolicyRule{enter()}},
+	}
+}
+
+func rootGrants() []grant {
+	return []grant{
+		{role: accessRole, binding: accessBinding},
+		{role: readerRole, binding: readerBinding, rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{tenancyv1alpha1.GroupName},
+			Resources: []string{"workspacetypes"},
+			Verbs:     []string{"get", "list", "watch"},
+		}}},
+		{role: typeUseRole, binding: typeUseBinding, rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{tenancyv1alpha1.GroupName},
+			Resources: []string{"workspacetypes"},
+			ResourceNames: []string{
+				string(tenancyv1alpha1.UniversalWorkspaceTypeName),
+				string(tenancyv1alpha1.OrganizationWorkspaceTypeName),
+				string(tenancyv1alpha1.TeamWorkspaceTypeName),
+			},
+			Verbs: []string{"use"},
+		}}},
+	}
+}
+
+func computeGrants() []grant {
+	return []grant{
+		{role: accessRole, binding: accessBinding},
+		{role: computeBindRole, binding: computeBindBinding, rules: []rbacv1.PolicyRule{{
+			APIGroups:     []string{apisv1alpha2.GroupName},
+			Resources:     []string{"apiexports"},
+			ResourceNames: []string{ComputeExport},
+			Verbs:         []string{"bind", "get"},
+		}}},
+	}
+}
+
+// enter is the permission to enter a workspace at all.
+func enter() rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{NonResourceURLs: []string{"/"}, Verbs: []string{"access"}}
+}
+
+func (g grant) clusterRole() *rbacv1.ClusterRole {
+	return &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: g.role}, Rules: g.rules}
+}
+
+func (g grant) clusterRoleBinding() *rbacv1.ClusterRoleBinding {
+	group := g.group
+	if group == "" {
+		group = user.AllAuthenticated
+	}
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: g.binding},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: g.role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group}},
+	}
+}
+
+func computeWorkspace() *tenancyv1alpha1.Workspace {
+	return &tenancyv1alpha1.Workspace{
+		ObjectMeta: metav1.ObjectMeta{Name: ComputeWorkspace},
+		Spec: tenancyv1alpha1.WorkspaceSpec{Type: &tenancyv1alpha1.WorkspaceTypeReference{
+			Path: logicalcluster.Root.String(), Name: tenancyv1alpha1.UniversalWorkspaceTypeName,
+		}},
+	}
+}
+
+// computeExport offers resources that the hub itself has the registries of;
+// the schemas they name say so, and exist nowhere else.
+func computeExport(resources []schema.GroupVersionResource) *apisv1alpha2.APIExport {
+	export := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{
+		Name: ComputeExport,
+		Annotations: map[string]string{
+			workloadv1alpha1.ComputeAPIExportAnnotationKey: "true",
+			corev1alpha1.PathAnnotationKey:                 logicalcluster.Root.Path().Join(ComputeWorkspace).String(),
+		},
+	}}
+	for _, gvr := range resources {
+		export.Spec.Resources = append(export.Spec.Resources, apisv1alpha2.ResourceSchema{
+			Name: gvr.Resource, Group: gvr.Group, Schema: nativeSchema(gvr),
+			Storage: apisv1alpha2.ResourceSchemaStorage{CRD: &apisv1alpha2.ResourceSchemaStorageCRD{}},
+		})
+	}
+	return export
+}
+
+// nativeSchema returns the schema name "native-<version>.<plural>.<group>".
+func nativeSchema(gvr schema.GroupVersionResource) string {
+	group := gvr.Group
+	if group == "" {
+		group = "core"
+	}
+	return "native-" + gvr.Version + "." + gvr.Resource + "." + group
+}

@@ -1,0 +1,82 @@
+package workspaces
+
+import (
+	"slices"
+
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+)
+
+// step is the one thing to do for a workspace now.
+type step string
+
+const (
+	// stepRest: there is nothing to do until something changes.
+	stepRest step = "rest"
+	// stepAssign: the Workspace was stored without an ID; give it one.
+	stepAssign step = "assign"
+	// stepRefuseType: the type does not exist; say so and wait for it.
+	stepRefuseType step = "refuse type"
+	// stepRefuseID: the ID belongs to another Workspace; say so.
+	stepRefuseID step = "refuse ID"
+	// stepFurnish: create what every workspace begins with.
+	stepFurnish step = "furnish"
+	// stepOpen: the last initializer is done; make the LogicalCluster ready.
+	stepOpen step = "open"
+	// stepReport: write the phase of the LogicalCluster to the Workspace.
+	stepReport step = "report"
+	// stepLabel: make label and owner annotation follow the phase.
+	stepLabel step = "label"
+	// stepRemove: deletion was asked for; clear the workspace.
+	stepRemove step = "remove"
+)
+
+// facts are what is known about one workspace when a step is chosen.
+type facts struct {
+	workspace *tenancyv1alpha1.Workspace
+	// cluster is the LogicalCluster stored under spec.cluster, nil if none is.
+	cluster *corev1alpha1.LogicalCluster
+	// owned is whether cluster belongs to workspace, or, without a cluster,
+	// whether the ID does.
+	owned bool
+	// knownType is whether the type of workspace exists.
+	knownType bool
+}
+
+// next chooses the step. It is pure: equal facts, equal step.
+func next(f facts) step {
+	switch {
+	case f.workspace.DeletionTimestamp != nil:
+		return nextDeleting(f)
+	case f.workspace.Spec.Mount != nil:
+		return stepRest
+	case f.workspace.Spec.Cluster == "":
+		return stepAssign
+	case !f.owned:
+		return unlessSaid(stepRefuseID, f.workspace, refusedID())
+	case f.cluster == nil && !f.knownType:
+		return unlessSaid(stepRefuseType, f.workspace, refusedType(f.workspace))
+	case !furnished(f.cluster):
+		return stepFurnish
+	case f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseInitializing && len(f.cluster.Status.Initializers) == 0:
+		return stepOpen
+	case !reported(f.workspace, f.cluster):
+		return stepReport
+	case !labelled(f.workspace):
+		return stepLabel
+	}
+	return stepRest
+}
+
+func nextDeleting(f facts) step {
+	if !slices.Contains(f.workspace.Finalizers, corev1alpha1.LogicalClusterFinalizer) {
+		return stepRest
+	}
+	return stepRemove
+}
+
+// furnished reports whether cluster is past the point where its content was
+// created, which its first phase change marks (W1).
+func furnished(cluster *corev1alpha1.LogicalCluster) bool {
+	return cluster != nil && cluster.Status.Phase != "" && cluster.Status.Phase != corev1alpha1.LogicalClusterPhaseScheduling
+}

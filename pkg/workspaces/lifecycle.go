@@ -1,0 +1,298 @@
+package workspaces
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/utils/clock"
+
+	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/informers"
+	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+const (
+	// workers is how many workspaces are worked on at a time. Most of that time
+	// is spent waiting for etcd to reach the disk, and waiting together is what
+	// makes etcd fast.
+	workers = 16
+	// patience is how long furnishing may fail before users are told: most
+	// troubles are over by then.
+	patience = 2 * time.Second
+)
+
+// Config is what New needs. All fields are required but for Forget,
+// Clock and Random.
+type Config struct {
+	// Hub writes as the hub itself.
+	Hub *client.Hub
+	// Workspaces, LogicalClusters and WorkspaceTypes watch all workspaces. The
+	// directory must follow the first two already.
+	Workspaces      *informers.Informer[*tenancyv1alpha1.Workspace]
+	LogicalClusters *informers.Informer[*corev1alpha1.LogicalCluster]
+	WorkspaceTypes  *informers.Informer[*tenancyv1alpha1.WorkspaceType]
+	// Directory knows the paths.
+	Directory *directory.Directory
+	// Content counts and removes what is stored.
+	Content Content
+	// Resources says what is served in a workspace.
+	Resources Resources
+	// Forget is called with the ID of every workspace that is gone.
+	Forget []func(logicalcluster.Name)
+	// BaseURL is how users reach the hub: "https://host:6443".
+	BaseURL string
+	// RootCA is the certificate, in PEM, that clients trust the hub by.
+	RootCA []byte
+	// Clock is the real one when nil.
+	Clock clock.WithTicker
+	// Random is where IDs come from: crypto/rand.Reader when nil.
+	Random io.Reader
+}
+
+// Lifecycle leads all workspaces of the hub through their lives. Make it with
+// New, and run its Loops.
+type Lifecycle struct {
+	door    door
+	read    reader
+	sweeper sweeper
+	forget  []func(logicalcluster.Name)
+	baseURL string
+	rootCA  []byte
+	clock   clock.WithTicker
+	random  io.Reader
+
+	lives   *loop.Loop
+	orphans *loop.Loop
+	// wake and wakeOrphan enqueue in the two loops.
+	wake, wakeOrphan func(logicalcluster.Key)
+
+	// refused holds the keys of Workspaces that wait for their type.
+	refused sync.Map
+}
+
+// reader is what the lifecycle looks up in memory.
+type reader struct {
+	workspace func(logicalcluster.Key) (*tenancyv1alpha1.Workspace, bool)
+	children  func(logicalcluster.Name) []*tenancyv1alpha1.Workspace
+	cluster   func(logicalcluster.Name) (*corev1alpha1.LogicalCluster, bool)
+	directory *directory.Directory
+	types     prepare.TypeLookup
+}
+
+// New returns the Lifecycle and listens to the informers. Nothing runs yet.
+func New(config Config) (*Lifecycle, error) {
+	door, err := newHubDoor(config.Hub)
+	if err != nil {
+		return nil, err
+	}
+	l := newLifecycle(config, door, readerOf(config))
+	config.Workspaces.OnChange(l.workspaceChanged)
+	config.LogicalClusters.OnChange(l.clusterChanged)
+	config.WorkspaceTypes.OnChange(l.typeChanged)
+	return l, nil
+}
+
+func newLifecycle(config Config, door door, read reader) *Lifecycle {
+	if config.Clock == nil {
+		config.Clock = clock.RealClock{}
+	}
+	if config.Random == nil {
+		config.Random = rand.Reader
+	}
+	l := &Lifecycle{
+		door:    door,
+		read:    read,
+		sweeper: sweeper{door: door, content: config.Content, resources: config.Resources},
+		forget:  config.Forget,
+		baseURL: config.BaseURL,
+		rootCA:  config.RootCA,
+		clock:   config.Clock,
+		random:  config.Random,
+	}
+	l.lives = loop.New(loop.Config{Name: "workspaces", Workers: workers, Clock: config.Clock, Reconcile: l.reconcile})
+	l.orphans = loop.New(loop.Config{Name: "workspaces-orphans", Clock: config.Clock, Reconcile: l.reconcileOrphan})
+	l.wake, l.wakeOrphan = l.lives.Enqueue, l.orphans.Enqueue
+	return l
+}
+
+func readerOf(config Config) reader {
+	return reader{
+		workspace: config.Workspaces.Get,
+		children:  config.Workspaces.In,
+		cluster: func(name logicalcluster.Name) (*corev1alpha1.LogicalCluster, bool) {
+			return config.LogicalClusters.Get(clusterKey(name))
+		},
+		directory: config.Directory,
+		types:     config.Directory.Types(config.WorkspaceTypes),
+	}
+}
+
+// Loops returns what has to run.
+func (l *Lifecycle) Loops() []loop.Controller { return []loop.Controller{l.lives, l.orphans} }
+
+func clusterKey(name logicalcluster.Name) logicalcluster.Key {
+	return logicalcluster.Key{Workspace: name, Name: corev1alpha1.LogicalClusterName}
+}
+
+// workspaceChanged wakes the Workspace itself. When one is gone, its parent may
+// be waiting for that, and what it left behind is an orphan.
+func (l *Lifecycle) workspaceChanged(old, workspace *tenancyv1alpha1.Workspace, key logicalcluster.Key) {
+	if workspace != nil {
+		l.wake(key)
+		return
+	}
+	l.refused.Delete(key)
+	if parent, ok := l.read.directory.Owner(key.Workspace); ok {
+		l.wake(parent)
+	}
+	if old == nil || old.Spec.Cluster == "" {
+		return
+	}
+	gone := logicalcluster.Name(old.Spec.Cluster)
+	if _, others := l.read.directory.Owner(gone); others {
+		return
+	}
+	l.wakeOrphan(clusterKey(gone))
+	for _, forget := range l.forget {
+		forget(gone)
+	}
+}
+
+func (l *Lifecycle) clusterChanged(old, cluster *corev1alpha1.LogicalCluster, key logicalcluster.Key) {
+	if cluster == nil || cluster.Spec.Owner == nil {
+		return
+	}
+	l.wake(ownerKey(cluster.Spec.Owner))
+	if old == nil {
+		l.wakeOrphan(key)
+	}
+}
+
+func ownerKey(owner *corev1alpha1.LogicalClusterOwner) logicalcluster.Key {
+	return logicalcluster.Key{Workspace: logicalcluster.Name(owner.Cluster), Name: owner.Name}
+}
+
+func (l *Lifecycle) typeChanged(_, kind *tenancyv1alpha1.WorkspaceType, _ logicalcluster.Key) {
+	if kind == nil {
+		return
+	}
+	l.refused.Range(func(key, _ any) bool {
+		l.wake(key.(logicalcluster.Key))
+		return true
+	})
+}
+
+// reconcile does the next step for one Workspace. What it changes comes back as
+// an event, and with it the step after that.
+func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
+	workspace, ok := l.read.workspace(key)
+	if !ok {
+		return loop.Result{}, nil
+	}
+	f := l.facts(key, workspace)
+	switch next(f) {
+	case stepAssign:
+		return loop.Result{}, l.assign(ctx, key, workspace)
+	case stepRefuseType:
+		return loop.Result{}, l.refuseType(ctx, key, workspace)
+	case stepRefuseID:
+		return loop.Result{}, l.say(ctx, key, workspace, workspace.Status.Phase, refusedID())
+	case stepFurnish:
+		return loop.Result{}, l.furnishOrSay(ctx, key, workspace)
+	case stepOpen:
+		return loop.Result{}, l.open(ctx, workspace, f.cluster.DeepCopy())
+	case stepReport:
+		return loop.Result{}, l.report(ctx, key, workspace, f.cluster)
+	case stepLabel:
+		return loop.Result{}, l.label(ctx, key, workspace.DeepCopy())
+	case stepRemove:
+		return l.remove(ctx, key, f)
+	}
+	return loop.Result{}, nil
+}
+
+func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) facts {
+	f := facts{workspace: workspace}
+	id := logicalcluster.Name(workspace.Spec.Cluster)
+	if cluster, ok := l.read.cluster(id); ok {
+		f.cluster, f.owned = cluster, prepare.Owns(workspace, key.Workspace, cluster)
+		return f
+	}
+	owner, ok := l.read.directory.Owner(id)
+	f.owned = ok && owner == key
+	parent, _ := l.read.directory.ByName(key.Workspace)
+	f.knownType = prepare.KnownType(workspace, parent.Path, l.read.types)
+	return f
+}
+
+// assign does what admission does for Workspaces that passed it.
+func (l *Lifecycle) assign(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	parent, ok := l.read.directory.ByName(key.Workspace)
+	if !ok {
+		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
+	}
+	workspace = workspace.DeepCopy()
+	around := prepare.Surroundings{BaseURL: l.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: l.read.types, Random: l.random}
+	hub := &user.DefaultInfo{Groups: []string{user.SystemPrivilegedGroup}}
+	if err := prepare.Create(workspace, hub, around); err != nil {
+		return err
+	}
+	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, ""); err != nil {
+		return fmt.Errorf("failed to assign an ID: %w", err)
+	}
+	return nil
+}
+
+func (l *Lifecycle) refuseType(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	l.refused.Store(key, nil)
+	return l.say(ctx, key, workspace, workspace.Status.Phase, refusedType(workspace))
+}
+
+// report writes the phase of cluster to the Workspace, and right after it what
+// belongs to the phase in the metadata: two writes, as the API has it, but the
+// one that people wait for comes first.
+func (l *Lifecycle) report(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) error {
+	l.refused.Delete(key)
+	workspace = workspace.DeepCopy()
+	workspace.Status = reportedStatus(workspace.Status, cluster, l.clock.Now())
+	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "status"); err != nil {
+		return fmt.Errorf("failed to report the phase: %w", err)
+	}
+	return l.label(ctx, key, workspace)
+}
+
+func (l *Lifecycle) label(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	if !label(workspace) {
+		return nil
+	}
+	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, ""); err != nil {
+		return fmt.Errorf("failed to label with the phase: %w", err)
+	}
+	return nil
+}
+
+// say writes phase and condition to the Workspace unless they are there, and
+// makes the label follow.
+func (l *Lifecycle) say(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, phase corev1alpha1.LogicalClusterPhaseType, condition conditionsv1alpha1.Condition) error {
+	if workspace.Status.Phase == phase && said(workspace.Status.Conditions, condition) {
+		return nil
+	}
+	workspace = workspace.DeepCopy()
+	workspace.Status.Phase = phase
+	workspace.Status.Conditions = conditionsv1alpha1.Set(workspace.Status.Conditions, l.clock.Now(), condition)
+	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "status"); err != nil {
+		return fmt.Errorf("failed to report %s: %w", condition.Type, err)
+	}
+	return l.label(ctx, key, workspace)
+}

@@ -1,0 +1,290 @@
+package workspaces
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// TestTranscripts replays testdata. Commands:
+//
+//	create in=<id> name=<name> id=<id> [type=<name>] [user=<name>]   as admission would store it
+//	hold in=<id> name=<name> finalizer=<name>     a ConfigMap with a finalizer
+//	unhold in=<id> name=<name>                    take its finalizer off
+//	delete in=<id> name=<name>                    delete a Workspace
+//	type name=<name>                              a WorkspaceType in root appears
+//	steal in=<id> name=<name>                     remove a Workspace behind the hub's back
+//	wait seconds=<n>                              time passes, everything is looked at again
+//	state                                         all that is stored
+//
+// Every command prints what the hub wrote until it came to rest.
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		w := newWorld()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "state" {
+				return strings.Join(append(w.state(), "(end)"), "\n") + "\n"
+			}
+			w.run(t, d)
+			asked := w.takeLog()
+			w.settle()
+			return asked + w.takeLog() + "(at rest)\n"
+		})
+	})
+}
+
+func (w *world) run(t *testing.T, d *datadriven.TestData) {
+	arg := func(name string) string {
+		for _, a := range d.CmdArgs {
+			if a.Key == name {
+				return a.Vals[0]
+			}
+		}
+		return ""
+	}
+	in, name := logicalcluster.Name(arg("in")), arg("name")
+	ctx := context.Background()
+	var err error
+	switch d.Cmd {
+	case "create":
+		err = w.create(in, name, arg("id"), arg("type"), arg("user"))
+	case "hold":
+		err = w.Create(ctx, in, configMapsGVR, newConfigMap("default", name, arg("finalizer")))
+	case "unhold":
+		err = w.Update(ctx, in, configMapsGVR, w.unheld(in, name), "")
+		w.life.wake(w.workspaceOf(in))
+	case "delete":
+		err = w.Delete(ctx, in, workspacesGVR, "", name, "")
+	case "type":
+		kind := &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		w.types["root:"+name] = kind
+		w.life.typeChanged(nil, kind, logicalcluster.Key{Workspace: "root", Name: name})
+	case "steal":
+		at := address{in: in, gvr: workspacesGVR, name: name}
+		err = w.write("steal", at, func() error { delete(w.objects, at); return nil })
+	case "wait":
+		w.clock.Step(10 * time.Second)
+		w.wakeAll()
+	default:
+		t.Fatalf("unknown command %q", d.Cmd)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", d.Pos, err)
+	}
+}
+
+func (w *world) wakeAll() {
+	for at := range w.seen {
+		if at.gvr == workspacesGVR {
+			w.life.wake(logicalcluster.Key{Workspace: at.in, Name: at.name})
+		}
+	}
+}
+
+func (w *world) workspaceOf(id logicalcluster.Name) logicalcluster.Key {
+	key, _ := w.directory.Owner(id)
+	return key
+}
+
+func (w *world) unheld(in logicalcluster.Name, name string) object {
+	obj := w.objects[address{in: in, gvr: configMapsGVR, namespace: "default", name: name}].DeepCopyObject().(object)
+	obj.SetFinalizers(nil)
+	return obj
+}
+
+// create stores a Workspace the way admission lets it through. Without an ID
+// it is stored as if there were no admission.
+func (w *world) create(in logicalcluster.Name, name, id, kind, creator string) error {
+	workspace := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if kind != "" {
+		workspace.Spec.Type = &tenancyv1alpha1.WorkspaceTypeReference{Path: "root", Name: tenancyv1alpha1.WorkspaceTypeName(kind)}
+	}
+	if id != "" {
+		around := w.surroundings(in)
+		around.Random = zeros{}
+		info := &user.DefaultInfo{Name: creator, Groups: []string{"system:authenticated"}}
+		if creator == "" {
+			info.Groups = []string{user.SystemPrivilegedGroup}
+		}
+		if err := prepare.Create(workspace, info, around); err != nil {
+			return err
+		}
+		workspace.Spec.Cluster = id
+	}
+	return w.Create(context.Background(), in, workspacesGVR, workspace)
+}
+
+// ask has a user ask for something: a new workspace, or the deletion of one with
+// another below it. The hub has yet to act on it.
+func ask(t *testing.T, w *world, deletion bool) {
+	t.Helper()
+	must(t, w.create("root", "org", "o1", "", "ann"))
+	if !deletion {
+		return
+	}
+	w.settle()
+	must(t, w.create("o1", "team", "t1", "", "bob"))
+	w.settle()
+	must(t, w.Delete(context.Background(), "root", workspacesGVR, "", "org", ""))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDeathAtEveryWrite lets the hub die before each single write of creating
+// and deleting workspaces, starts it again, and expects the same outcome.
+func TestDeathAtEveryWrite(t *testing.T) {
+	for _, deleting := range []bool{false, true} {
+		t.Run(fmt.Sprintf("deleting=%v", deleting), func(t *testing.T) {
+			alive := newWorld()
+			ask(t, alive, deleting)
+			alive.settle()
+			want := alive.state()
+			deaths := 0
+			for ; ; deaths++ {
+				w := newWorld()
+				ask(t, w, deleting)
+				w.writesLeft = deaths
+				if w.settle() {
+					break
+				}
+				w.restart()
+				w.settle()
+				if diff := cmp.Diff(want, w.state()); diff != "" {
+					t.Errorf("dead before write %d (-want +got):\n%s\nlog:\n%s", deaths, diff, strings.Join(w.log, "\n"))
+				}
+			}
+			if deaths < 8 {
+				t.Errorf("the hub wrote only %d times", deaths)
+			}
+		})
+	}
+}
+
+// TestReadyMeansReady checks W1 at every moment: who sees a Workspace Ready
+// finds everything in it, and this hub lets him in.
+func TestReadyMeansReady(t *testing.T) {
+	w := newWorld()
+	must(t, w.create("root", "org", "o1", "", "ann"))
+	for range 100 {
+		w.deliver()
+		if len(w.queue) == 0 {
+			break
+		}
+		work := w.queue[0]
+		w.queue = w.queue[1:]
+		must(t, work(context.Background()))
+		workspace := w.objects[address{in: "root", gvr: workspacesGVR, name: "org"}].(*tenancyv1alpha1.Workspace)
+		if workspace.Status.Phase != corev1alpha1.LogicalClusterPhaseReady {
+			continue
+		}
+		if entry, ok := w.directory.Resolve("root:org"); !ok || !entry.Ready() {
+			t.Fatalf("the Workspace is Ready, but the directory says %v %+v", ok, entry)
+		}
+		if n := len(w.state()); n != 1+1+1+2+2+2 {
+			t.Fatalf("the Workspace is Ready with %d objects:\n%s", n, strings.Join(w.state(), "\n"))
+		}
+		return
+	}
+	t.Fatal("never became ready")
+}
+
+func TestNext(t *testing.T) {
+	workspace := func(edit ...func(*tenancyv1alpha1.Workspace)) *tenancyv1alpha1.Workspace {
+		w := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "w", Finalizers: []string{corev1alpha1.LogicalClusterFinalizer}}}
+		w.Spec.Cluster = "c1"
+		w.Spec.Type = &tenancyv1alpha1.WorkspaceTypeReference{Path: "root", Name: "universal"}
+		for _, e := range edit {
+			e(w)
+		}
+		return w
+	}
+	deleted := func(w *tenancyv1alpha1.Workspace) { w.DeletionTimestamp = &metav1.Time{Time: start} }
+	released := func(w *tenancyv1alpha1.Workspace) { w.Finalizers = []string{"somebody.else/finalizer"} }
+	cluster := func(phase corev1alpha1.LogicalClusterPhaseType, initializers ...corev1alpha1.LogicalClusterInitializer) *corev1alpha1.LogicalCluster {
+		return &corev1alpha1.LogicalCluster{Status: corev1alpha1.LogicalClusterStatus{Phase: phase, Initializers: initializers}}
+	}
+	ready := cluster(corev1alpha1.LogicalClusterPhaseReady)
+	reportedAs := func(c *corev1alpha1.LogicalCluster) func(*tenancyv1alpha1.Workspace) {
+		return func(w *tenancyv1alpha1.Workspace) { w.Status = reportedStatus(w.Status, c, start) }
+	}
+	labelledToo := func(w *tenancyv1alpha1.Workspace) { label(w) }
+	for name, tc := range map[string]struct {
+		facts facts
+		want  step
+	}{
+		"no ID":                      {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Cluster = "" })}, stepAssign},
+		"mounts are left alone":      {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Mount = &tenancyv1alpha1.Mount{} })}, stepRest},
+		"somebody else's ID":         {facts{workspace: workspace(), cluster: ready}, stepRefuseID},
+		"somebody else's ID, said":   {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Status.Conditions = append(w.Status.Conditions, refusedID()) }), cluster: ready}, stepRest},
+		"unknown type":               {facts{workspace: workspace(), owned: true}, stepRefuseType},
+		"unknown type, said":         {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Status.Conditions = append(w.Status.Conditions, refusedType(w)) }), owned: true}, stepRest},
+		"new":                        {facts{workspace: workspace(), owned: true, knownType: true}, stepFurnish},
+		"half furnished":             {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseScheduling)}, stepFurnish},
+		"initializers at work":       {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseInitializing, "root:x")}, stepReport},
+		"initializers done":          {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseInitializing)}, stepOpen},
+		"furnished":                  {facts{workspace: workspace(), owned: true, cluster: ready}, stepReport},
+		"reported":                   {facts{workspace: workspace(reportedAs(ready)), owned: true, cluster: ready}, stepLabel},
+		"labelled":                   {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: ready}, stepRest},
+		"the phase was forged":       {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Status.Phase = corev1alpha1.LogicalClusterPhaseReady }), owned: true, knownType: true}, stepFurnish},
+		"the inside was lost":        {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, knownType: true}, stepFurnish},
+		"inactive":                   {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseUnavailable)}, stepReport},
+		"deleted":                    {facts{workspace: workspace(deleted), owned: true, cluster: ready}, stepRemove},
+		"deleted while it was new":   {facts{workspace: workspace(deleted), owned: true}, stepRemove},
+		"deleted and released by us": {facts{workspace: workspace(deleted, released), owned: true}, stepRest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := next(tc.facts); got != tc.want {
+				t.Errorf("next() = %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRemainderString(t *testing.T) {
+	var left remainder
+	for i := range 7 {
+		left.add(configMapsGVR.GroupResource(), metav1.PartialObjectMetadata{ObjectMeta: newConfigMap("default", fmt.Sprintf("c%d", i), "a/b").ObjectMeta})
+	}
+	var other remainder
+	other.add(namespacesGVR.GroupResource(), metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "n", Finalizers: []string{"z/z", "a/a"}}})
+	left.merge(other)
+	want := "1 namespaces (n; finalizers: a/a, z/z); 7 configmaps (default/c0, default/c1, default/c2, default/c3, default/c4 and 2 more; finalizers: a/b)"
+	if got := left.String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestServed(t *testing.T) {
+	s := sweeper{resources: newWorld().resources}
+	served, err := s.served(context.Background(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, gvr := range served {
+		got = append(got, gvr.GroupVersion().String()+" "+gvr.Resource)
+	}
+	slices.Sort(got)
+	want := []string{"core.kcp.io/v1alpha1 logicalclusters", "tenancy.kcp.io/v1alpha1 workspaces", "v1 configmaps", "v1 namespaces", "v1 serviceaccounts"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,178 @@
+package prepare
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// internalPrefix starts the annotations only the hub may set on a Workspace.
+const internalPrefix = "internal.tenancy.kcp.io/"
+
+// theShard is the name of the only shard.
+const theShard = "root"
+
+// Surroundings are the facts Create needs.
+type Surroundings struct {
+	// BaseURL is how users reach the hub, without "/clusters": "https://host:6443".
+	BaseURL string
+	// ParentPath is the canonical path of the workspace the new one is made in.
+	ParentPath logicalcluster.Path
+	// ParentType is the type of that workspace, such as "root:organization".
+	ParentType logicalcluster.Path
+	// Types finds types. Nil means that only the built-in ones exist.
+	Types TypeLookup
+	// Random is where IDs come from: crypto/rand.Reader outside of tests.
+	Random io.Reader
+}
+
+// Create completes a Workspace that creator asks for, just before it is stored.
+// It assigns the ID and the address, the type if none was named, the finalizer
+// and the owner. The error says what a tenant may not set.
+func Create(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surroundings) error {
+	if workspace.Spec.Mount != nil {
+		return errors.New("spec.mount is not supported yet: create the workspace without it")
+	}
+	if err := assignCluster(workspace, creator, around); err != nil {
+		return err
+	}
+	if err := setOwner(workspace, creator); err != nil {
+		return err
+	}
+	setType(workspace, around)
+	workspace.Spec.URL = around.BaseURL + around.ParentPath.Join(workspace.Name).RequestPath()
+	setAnnotation(workspace, tenancyv1alpha1.ClusterAnnotationKey, workspace.Spec.Cluster)
+	setAnnotation(workspace, tenancyv1alpha1.ShardAnnotationKey, shardHash(theShard))
+	setLabel(workspace, tenancyv1alpha1.PhaseLabel, string(corev1alpha1.LogicalClusterPhaseScheduling))
+	if !slices.Contains(workspace.Finalizers, corev1alpha1.LogicalClusterFinalizer) {
+		workspace.Finalizers = append(workspace.Finalizers, corev1alpha1.LogicalClusterFinalizer)
+	}
+	return nil
+}
+
+func assignCluster(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surroundings) error {
+	if workspace.Spec.Cluster != "" && !Privileged(creator) {
+		return errors.New("spec.cluster is assigned by the hub: leave it out")
+	}
+	if workspace.Spec.URL != "" && !Privileged(creator) {
+		return errors.New("spec.URL is assigned by the hub: leave it out")
+	}
+	if workspace.Spec.Cluster != "" {
+		return nil
+	}
+	id, err := NewID(around.Random)
+	if err != nil {
+		return err
+	}
+	workspace.Spec.Cluster = id.String()
+	return nil
+}
+
+// setOwner records who creates. The hub itself may create in somebody's name,
+// and owns nothing.
+func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
+	if Privileged(creator) {
+		return nil
+	}
+	for key := range workspace.Annotations {
+		if strings.HasPrefix(key, internalPrefix) {
+			delete(workspace.Annotations, key)
+		}
+	}
+	owner, err := json.Marshal(userInfo(creator))
+	if err != nil {
+		return fmt.Errorf("failed to encode the owner: %w", err)
+	}
+	setAnnotation(workspace, tenancyv1alpha1.OwnerAnnotationKey, string(owner))
+	return nil
+}
+
+func userInfo(u user.Info) authenticationv1.UserInfo {
+	info := authenticationv1.UserInfo{Username: u.GetName(), UID: u.GetUID(), Groups: u.GetGroups()}
+	for key, values := range u.GetExtra() {
+		if info.Extra == nil {
+			info.Extra = map[string]authenticationv1.ExtraValue{}
+		}
+		info.Extra[key] = values
+	}
+	return info
+}
+
+// setType leaves a type that can not be found as it is: the lifecycle loop says
+// so in a condition, and takes it up as soon as the type exists.
+func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) {
+	lookup := withBuiltins(around.Types)
+	if workspace.Spec.Type == nil {
+		ref := defaultChildType(around.ParentType, lookup)
+		workspace.Spec.Type = &ref
+	}
+	found, ref, ok := findType(around.ParentPath, *workspace.Spec.Type, lookup)
+	if !ok {
+		return
+	}
+	workspace.Spec.Type = &ref
+	for key, value := range found.Spec.AdditionalWorkspaceLabels {
+		if _, set := workspace.Labels[key]; !set {
+			setLabel(workspace, key, value)
+		}
+	}
+}
+
+// withBuiltins lets the built-in types be found even before their objects are.
+func withBuiltins(lookup TypeLookup) TypeLookup {
+	return func(path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) (*tenancyv1alpha1.WorkspaceType, bool) {
+		if lookup != nil {
+			if found, ok := lookup(path, name); ok {
+				return found, true
+			}
+		}
+		if path != logicalcluster.Root.Path() {
+			return nil, false
+		}
+		i := slices.IndexFunc(builtins, func(t *tenancyv1alpha1.WorkspaceType) bool { return t.Name == string(name) })
+		if i < 0 {
+			return nil, false
+		}
+		return builtins[i], true
+	}
+}
+
+var builtins = BuiltinTypes()
+
+// KnownType reports whether the type that workspace names exists.
+func KnownType(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Path, types TypeLookup) bool {
+	if workspace.Spec.Type == nil {
+		return false
+	}
+	_, _, ok := findType(parent, *workspace.Spec.Type, withBuiltins(types))
+	return ok
+}
+
+// Privileged reports whether u acts for the hub itself.
+func Privileged(u user.Info) bool {
+	return slices.Contains(u.GetGroups(), user.SystemPrivilegedGroup)
+}
+
+func setAnnotation(workspace *tenancyv1alpha1.Workspace, key, value string) {
+	if workspace.Annotations == nil {
+		workspace.Annotations = map[string]string{}
+	}
+	workspace.Annotations[key] = value
+}
+
+func setLabel(workspace *tenancyv1alpha1.Workspace, key, value string) {
+	if workspace.Labels == nil {
+		workspace.Labels = map[string]string{}
+	}
+	workspace.Labels[key] = value
+}

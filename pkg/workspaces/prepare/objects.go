@@ -1,0 +1,148 @@
+package prepare
+
+import (
+	"encoding/json"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+const (
+	// DefaultServiceAccountName exists in every namespace.
+	DefaultServiceAccountName = "default"
+	// RootCAName is the ConfigMap, in every namespace, with the certificate that
+	// clients trust the hub by.
+	RootCAName = "kube-root-ca.crt"
+	// RootCAKey is the field of that ConfigMap.
+	RootCAKey = "ca.crt"
+	// AdminBindingName is the ClusterRoleBinding of the creator.
+	AdminBindingName = "workspace-admin"
+)
+
+// Namespaces returns the names of the namespaces every workspace begins with.
+func Namespaces() []string { return []string{metav1.NamespaceDefault, metav1.NamespaceSystem} }
+
+// NewLogicalCluster returns the inside of workspace, which lives in parent and
+// is reached under path.
+func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, path logicalcluster.Path) *corev1alpha1.LogicalCluster {
+	cluster := &corev1alpha1.LogicalCluster{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: corev1alpha1.LogicalClusterName,
+			Annotations: map[string]string{
+				corev1alpha1.PathAnnotationKey:    path.String(),
+				tenancyv1alpha1.TypeAnnotationKey: workspace.Spec.Type.String(),
+			},
+		},
+		Spec: corev1alpha1.LogicalClusterSpec{Owner: owner(workspace, parent)},
+	}
+	if creator, ok := Owner(workspace); ok {
+		cluster.Spec.CreatedBy = &creator
+		cluster.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey]
+	}
+	return cluster
+}
+
+func owner(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name) *corev1alpha1.LogicalClusterOwner {
+	return &corev1alpha1.LogicalClusterOwner{
+		APIVersion: tenancyv1alpha1.SchemeGroupVersion.String(),
+		Resource:   "workspaces",
+		Name:       workspace.Name,
+		Cluster:    parent.String(),
+		UID:        workspace.UID,
+	}
+}
+
+// Owns reports whether cluster is the inside of workspace, which lives in
+// parent: the same object, not one that had the name before.
+func Owns(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, cluster *corev1alpha1.LogicalCluster) bool {
+	return cluster.Spec.Owner != nil && *cluster.Spec.Owner == *owner(workspace, parent)
+}
+
+// NewNamespace returns a namespace.
+func NewNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+// NewServiceAccount returns the default service account of a namespace.
+func NewServiceAccount(namespace string) *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: DefaultServiceAccountName}}
+}
+
+// NewRootCA returns the ConfigMap with the hub's CA certificate in PEM.
+func NewRootCA(namespace string, caPEM []byte) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:   namespace,
+			Name:        RootCAName,
+			Annotations: map[string]string{"kubernetes.io/description": "The certificate by which clients know this hub. Maintained by the hub."},
+		},
+		Data: map[string]string{RootCAKey: string(caPEM)},
+	}
+}
+
+// NewAdminBinding makes the creator of workspace its administrator. It is false
+// for workspaces that the hub created for itself.
+func NewAdminBinding(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name) (*rbacv1.ClusterRoleBinding, bool) {
+	creator, ok := Owner(workspace)
+	if !ok {
+		return nil, false
+	}
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: AdminBindingName},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: nameElsewhere(creator, parent)}},
+	}, true
+}
+
+// Owner returns who created workspace.
+func Owner(workspace *tenancyv1alpha1.Workspace) (authenticationv1.UserInfo, bool) {
+	var info authenticationv1.UserInfo
+	value, ok := workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey]
+	if !ok || json.Unmarshal([]byte(value), &info) != nil || info.Username == "" {
+		return authenticationv1.UserInfo{}, false
+	}
+	return info, true
+}
+
+// ShortOwner returns the owner annotation reduced to the name, which is all
+// that is needed once the workspace is ready. The rest tells too much about the
+// creator to everybody who can read the Workspace.
+func ShortOwner(workspace *tenancyv1alpha1.Workspace) (string, bool) {
+	creator, ok := Owner(workspace)
+	if !ok {
+		return "", false
+	}
+	short, err := json.Marshal(authenticationv1.UserInfo{Username: creator.Username})
+	return string(short), err == nil
+}
+
+const (
+	serviceAccountPrefix = "system:serviceaccount:"
+	// foreignPrefix, with the ID of a workspace, is how a service account is
+	// called outside of it.
+	foreignPrefix = "system:kcp:serviceaccount:"
+	// clusterExtraKey holds the ID of the workspace a service account is from.
+	clusterExtraKey = "authentication.kubernetes.io/cluster-name"
+)
+
+// nameElsewhere returns the name of creator as other workspaces than its own
+// see it. A service account's plain name means another account in each
+// workspace, so binding it would make a stranger the administrator.
+func nameElsewhere(creator authenticationv1.UserInfo, parent logicalcluster.Name) string {
+	account, ok := strings.CutPrefix(creator.Username, serviceAccountPrefix)
+	if !ok {
+		return creator.Username
+	}
+	home := parent.String()
+	if values := creator.Extra[clusterExtraKey]; len(values) == 1 {
+		home = values[0]
+	}
+	return foreignPrefix + home + ":" + account
+}

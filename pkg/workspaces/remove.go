@@ -1,0 +1,153 @@
+package workspaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/atriumhub/atrium/pkg/loop"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// remove takes a workspace away: the workspaces below it, then its content,
+// then the finalizer that kept the Workspace.
+func (l *Lifecycle) remove(ctx context.Context, key logicalcluster.Key, f facts) (loop.Result, error) {
+	id := logicalcluster.Name(f.workspace.Spec.Cluster)
+	if id == "" || !f.owned {
+		return loop.Result{}, l.release(ctx, key, f.workspace)
+	}
+	if children := l.read.children(id); len(children) > 0 {
+		return l.removeChildren(ctx, key, f.workspace, children)
+	}
+	left, err := l.sweeper.sweep(ctx, id, f.cluster)
+	if err != nil {
+		return loop.Result{}, errors.Join(err, l.sayDeleting(ctx, key, f.workspace, sweepFailed(err)))
+	}
+	if !left.empty() {
+		return l.later(f.workspace.DeletionTimestamp), l.sayDeleting(ctx, key, f.workspace, contentRemains(left))
+	}
+	return loop.Result{}, l.release(ctx, key, f.workspace)
+}
+
+// removeChildren asks for the deletion of the workspaces below. The last one to
+// go wakes this one.
+func (l *Lifecycle) removeChildren(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, children []*tenancyv1alpha1.Workspace) (loop.Result, error) {
+	id := logicalcluster.Name(workspace.Spec.Cluster)
+	var tasks []func() error
+	for _, child := range children {
+		if child.DeletionTimestamp == nil {
+			tasks = append(tasks, func() error {
+				return gone(l.door.Delete(ctx, id, workspacesGVR, "", child.Name, child.UID))
+			})
+		}
+	}
+	if err := bounded(tasks); err != nil {
+		return loop.Result{}, fmt.Errorf("failed to delete the workspaces below: %w", err)
+	}
+	return l.later(workspace.DeletionTimestamp), l.sayDeleting(ctx, key, workspace, childrenRemain(children))
+}
+
+// release takes the finalizer off, which lets the Workspace go.
+func (l *Lifecycle) release(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	workspace = workspace.DeepCopy()
+	workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(name string) bool {
+		return name == corev1alpha1.LogicalClusterFinalizer
+	})
+	if err := gone(l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "")); err != nil {
+		return fmt.Errorf("failed to release the Workspace: %w", err)
+	}
+	return nil
+}
+
+// sayDeleting tells what a deletion waits for. The workspace may be gone by
+// then, which is fine.
+func (l *Lifecycle) sayDeleting(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, condition conditionsv1alpha1.Condition) error {
+	return gone(l.say(ctx, key, workspace, corev1alpha1.LogicalClusterPhaseDeleting, condition))
+}
+
+// later returns when to look again at a deletion that waits for others. It
+// grows with the time waited, so that somebody's forgotten finalizer costs next
+// to nothing.
+func (l *Lifecycle) later(since *metav1.Time) loop.Result {
+	waited := l.clock.Since(since.Time)
+	return loop.Result{After: min(max(waited/4, 200*time.Millisecond), 15*time.Second)}
+}
+
+// gone turns "not found" into success.
+func gone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func sweepFailed(err error) conditionsv1alpha1.Condition {
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityWarning, reasonDeletionTrouble,
+		"the hub could not remove the content and tries again: %v", err)
+}
+
+func contentRemains(left remainder) conditionsv1alpha1.Condition {
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonContentRemains,
+		"waiting for those who hold %s", left)
+}
+
+func childrenRemain(children []*tenancyv1alpha1.Workspace) conditionsv1alpha1.Condition {
+	names := make([]string, 0, len(children))
+	for _, child := range children {
+		names = append(names, child.Name)
+	}
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonChildrenRemain,
+		"waiting for %d workspaces below: %s", len(children), some(names))
+}
+
+// some lists the first of names, in order.
+func some(names []string) string {
+	const shown = 5
+	slices.Sort(names)
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+}
+
+// reconcileOrphan removes the content of a workspace whose Workspace is gone
+// without having been released, which only somebody with the hub's own
+// privileges can bring about.
+func (l *Lifecycle) reconcileOrphan(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
+	cluster, ok := l.read.cluster(key.Workspace)
+	if !ok || cluster.Spec.Owner == nil {
+		return loop.Result{}, nil
+	}
+	owner := cluster.Spec.Owner
+	if workspace, ok := l.read.workspace(ownerKey(owner)); ok && workspace.UID == owner.UID {
+		return loop.Result{}, nil
+	}
+	// Memory may lag behind; ask before doing something that can not be undone.
+	stored := &tenancyv1alpha1.Workspace{}
+	err := l.door.Get(ctx, logicalcluster.Name(owner.Cluster), workspacesGVR, owner.Name, stored)
+	if err == nil && stored.UID == owner.UID {
+		return loop.Result{}, nil
+	}
+	if gone(err) != nil {
+		return loop.Result{}, fmt.Errorf("failed to look for the owner of %s: %w", key.Workspace, err)
+	}
+	klog.FromContext(ctx).Info("Removing a workspace without owner", "cluster", key.Workspace, "owner", ownerKey(owner))
+	left, err := l.sweeper.sweep(ctx, key.Workspace, cluster)
+	if err != nil {
+		return loop.Result{}, err
+	}
+	if !left.empty() {
+		return l.later(&cluster.CreationTimestamp), nil
+	}
+	return loop.Result{}, nil
+}

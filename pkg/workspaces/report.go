@@ -1,0 +1,138 @@
+package workspaces
+
+import (
+	"time"
+
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+)
+
+// Reasons beyond those of the API group.
+const (
+	reasonIDTaken         = "ClusterNotOwned"
+	reasonFurnishing      = "ContentNotCreated"
+	reasonContentRemains  = "ContentRemains"
+	reasonChildrenRemain  = "ChildWorkspacesRemain"
+	reasonDeletionTrouble = "ContentDeletionFailed"
+)
+
+func refusedType(workspace *tenancyv1alpha1.Workspace) conditionsv1alpha1.Condition {
+	name := "(none)"
+	if workspace.Spec.Type != nil {
+		name = workspace.Spec.Type.String()
+	}
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceScheduled, conditionsv1alpha1.ConditionSeverityError,
+		tenancyv1alpha1.WorkspaceReasonUnknownType,
+		"workspace type %q does not exist: create that WorkspaceType, or delete this workspace and create it with another type; `kubectl get workspacetypes` in root lists the common ones", name)
+}
+
+func refusedID() conditionsv1alpha1.Condition {
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceScheduled, conditionsv1alpha1.ConditionSeverityError, reasonIDTaken,
+		"spec.cluster belongs to another workspace: delete this one and create it without spec.cluster")
+}
+
+func notFurnished(err error) conditionsv1alpha1.Condition {
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceInitialized, conditionsv1alpha1.ConditionSeverityWarning, reasonFurnishing,
+		"the hub could not create what every workspace begins with and tries again: %v", err)
+}
+
+// unlessSaid returns s, or stepRest when workspace carries the condition already.
+func unlessSaid(s step, workspace *tenancyv1alpha1.Workspace, condition conditionsv1alpha1.Condition) step {
+	if said(workspace.Status.Conditions, condition) {
+		return stepRest
+	}
+	return s
+}
+
+// said reports whether conditions hold condition, apart from its time.
+func said(conditions conditionsv1alpha1.Conditions, condition conditionsv1alpha1.Condition) bool {
+	old := conditionsv1alpha1.Get(conditions, condition.Type)
+	if old == nil {
+		return false
+	}
+	condition.LastTransitionTime = old.LastTransitionTime
+	return *old == condition
+}
+
+// reportedStatus is the status of a Workspace whose inside is cluster.
+func reportedStatus(old tenancyv1alpha1.WorkspaceStatus, cluster *corev1alpha1.LogicalCluster, now time.Time) tenancyv1alpha1.WorkspaceStatus {
+	status := *old.DeepCopy()
+	status.Phase = cluster.Status.Phase
+	status.Initializers = cluster.Status.Initializers
+	initialized := conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceInitialized)
+	if len(cluster.Status.Initializers) > 0 {
+		initialized = conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceInitialized, conditionsv1alpha1.ConditionSeverityInfo,
+			tenancyv1alpha1.WorkspaceReasonInitializerExists, "waiting for %v", cluster.Status.Initializers)
+	}
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now,
+		conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceScheduled), initialized)
+	return status
+}
+
+// reported reports whether the status of workspace says what cluster says.
+func reported(workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) bool {
+	want := reportedStatus(workspace.Status, cluster, time.Time{})
+	if workspace.Status.Phase != want.Phase || len(workspace.Status.Initializers) != len(want.Initializers) {
+		return false
+	}
+	for _, condition := range want.Conditions {
+		if !said(workspace.Status.Conditions, condition) {
+			return false
+		}
+	}
+	return true
+}
+
+// label makes label and owner annotation of workspace follow its phase, and
+// reports whether that changed anything.
+func label(workspace *tenancyv1alpha1.Workspace) bool {
+	changed := false
+	if phase := string(workspace.Status.Phase); workspace.Labels[tenancyv1alpha1.PhaseLabel] != phase {
+		if workspace.Labels == nil {
+			workspace.Labels = map[string]string{}
+		}
+		workspace.Labels[tenancyv1alpha1.PhaseLabel] = phase
+		changed = true
+	}
+	if short, ok := shorterOwner(workspace); ok {
+		workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = short
+		changed = true
+	}
+	return changed
+}
+
+func labelled(workspace *tenancyv1alpha1.Workspace) bool {
+	_, shorter := shorterOwner(workspace)
+	return !shorter && workspace.Labels[tenancyv1alpha1.PhaseLabel] == string(workspace.Status.Phase)
+}
+
+// shorterOwner returns what the owner annotation of a ready workspace is to be
+// reduced to. Before, the LogicalCluster is still to be made of it.
+func shorterOwner(workspace *tenancyv1alpha1.Workspace) (string, bool) {
+	if workspace.Status.Phase != corev1alpha1.LogicalClusterPhaseReady {
+		return "", false
+	}
+	short, ok := prepare.ShortOwner(workspace)
+	return short, ok && workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey] != short
+}
+
+// openedStatus is the status of a LogicalCluster whose content is there: Ready,
+// unless initializers have to come first.
+func openedStatus(cluster *corev1alpha1.LogicalCluster, url string, now time.Time) corev1alpha1.LogicalClusterStatus {
+	status := *cluster.Status.DeepCopy()
+	status.URL = url
+	if !furnished(cluster) {
+		status.Initializers = cluster.Spec.Initializers
+		status.Terminators = cluster.Spec.Terminators
+	}
+	status.Phase = corev1alpha1.LogicalClusterPhaseReady
+	if len(status.Initializers) > 0 {
+		status.Phase = corev1alpha1.LogicalClusterPhaseInitializing
+		return status
+	}
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceInitialized))
+	return status
+}

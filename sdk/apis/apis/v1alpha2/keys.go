@@ -1,0 +1,37 @@
+package v1alpha2
+
+const (
+	// SkipEndpointSliceAnnotationKey on an APIExport, when present, keeps the hub
+	// from creating an APIExportEndpointSlice for it.
+	SkipEndpointSliceAnnotationKey = "apiexports.apis.kcp.io/skip-endpointslice"
+	// APIExportPermissionClaimLabelPrefix starts the label that marks an object as
+	// claimed by an export; it is completed by a hash of the export, and its value
+	// is a hash of the claim.
+	APIExportPermissionClaimLabelPrefix = "claimed.internal.apis.kcp.io/"
+	// MaximalPermissionPolicyRBACUserGroupPrefix is put before users and groups
+	// when they are checked against the policy of an export.
+	MaximalPermissionPolicyRBACUserGroupPrefix = "apis.kcp.io:binding:"
+
+	// APIBindingFinalizer keeps an APIBinding until the objects of its bound
+	// resources are gone.
+	APIBindingFinalizer = "apis.kcp.io/apibinding-finalizer"
+	// InternalAPIBindingExportLabelKey on an APIBinding holds a hash of the export
+	// it refers to.
+	InternalAPIBindingExportLabelKey = "internal.apis.kcp.io/export"
+
+	// BoundCRDAnnotationKey marks CRDs that exist because of a binding.
+	BoundCRDAnnotationKey = "apis.kcp.io/bound-crd"
+	// SchemaClusterAnnotationKey holds the ID of the workspace a bound CRD's
+	// schema comes from.
+	SchemaClusterAnnotationKey = "apis.kcp.io/schema-cluster"
+	// SchemaNameAnnotationKey holds the name of that schema.
+	SchemaNameAnnotationKey = "apis.kcp.io/schema-name"
+	// IdentityAnnotationKey holds the identity hash of the export.
+	IdentityAnnotationKey = "apis.kcp.io/identity"
+)
+
+const (
+	// SecretKeyAPIExportIdentity is the key, in an identity secret, of the value
+	// that the identity hash is made of.
+	SecretKeyAPIExportIdentity = "key"
+)

@@ -1,0 +1,74 @@
+package v1alpha1
+
+import (
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+)
+
+const (
+	// TypeAnnotationKey on a LogicalCluster holds the workspace type as
+	// "<path>:<name>".
+	TypeAnnotationKey = "internal.tenancy.kcp.io/type"
+	// ClusterAnnotationKey on a Workspace holds the ID chosen for it, so that a
+	// repeated attempt to create it finds the same one.
+	ClusterAnnotationKey = "internal.tenancy.kcp.io/cluster"
+	// ShardAnnotationKey on a Workspace holds a hash of the shard chosen for it.
+	ShardAnnotationKey = "internal.tenancy.kcp.io/shard"
+	// OwnerAnnotationKey on a Workspace holds its creator as the JSON form of
+	// an authentication.k8s.io/v1 UserInfo. The hub sets it at creation and
+	// hides it from those who may not see it.
+	OwnerAnnotationKey = "experimental.tenancy.kcp.io/owner"
+	// MountAnnotationKey on an object says, with "true", that Workspaces may
+	// mount it.
+	MountAnnotationKey = "experimental.tenancy.kcp.io/is-mount"
+	// PhaseLabel on Workspaces and LogicalClusters repeats the phase, for
+	// selectors.
+	PhaseLabel = "tenancy.kcp.io/phase"
+)
+
+// Names of the workspace types that the hub brings along. They live in the root
+// workspace.
+const (
+	// RootWorkspaceTypeName is the type of the root workspace.
+	RootWorkspaceTypeName WorkspaceTypeName = "root"
+	// UniversalWorkspaceTypeName is the type of a workspace for anything.
+	UniversalWorkspaceTypeName WorkspaceTypeName = "universal"
+	// OrganizationWorkspaceTypeName is the type of children of root that belong
+	// to one organization.
+	OrganizationWorkspaceTypeName WorkspaceTypeName = "organization"
+	// TeamWorkspaceTypeName is the type of teams below organizations.
+	TeamWorkspaceTypeName WorkspaceTypeName = "team"
+	// HomeWorkspaceTypeName is the type of a user's own workspace.
+	HomeWorkspaceTypeName WorkspaceTypeName = "home"
+)
+
+// Conditions of a Workspace.
+const (
+	// WorkspaceScheduled tells whether an ID and an address were found.
+	WorkspaceScheduled conditionsv1alpha1.ConditionType = "WorkspaceScheduled"
+	// WorkspaceInitialized tells whether all initializers have finished.
+	WorkspaceInitialized conditionsv1alpha1.ConditionType = "WorkspaceInitialized"
+	// WorkspaceAPIBindingsInitialized tells whether the default APIBindings of
+	// the type are bound.
+	WorkspaceAPIBindingsInitialized conditionsv1alpha1.ConditionType = "APIBindingsInitialized"
+	// WorkspaceContentDeleted tells, during deletion, whether all content is
+	// gone.
+	WorkspaceContentDeleted conditionsv1alpha1.ConditionType = "WorkspaceContentDeleted"
+	// WorkspaceDeletionContentSuccess tells whether the last attempt to remove
+	// the content went without errors.
+	WorkspaceDeletionContentSuccess conditionsv1alpha1.ConditionType = "DeletionContentSuccess"
+
+	// WorkspaceReasonUnknownType is the reason when the type cannot be found.
+	WorkspaceReasonUnknownType = "UnknownWorkspaceType"
+	// WorkspaceReasonInitializerExists is the reason while initializers work.
+	WorkspaceReasonInitializerExists = "InitializerExists"
+)
+
+// Conditions of a WorkspaceType.
+const (
+	// WorkspaceTypeExtensionsResolved tells whether all types that this one
+	// extends were found.
+	WorkspaceTypeExtensionsResolved conditionsv1alpha1.ConditionType = "WorkspaceTypeExtensionsResolved"
+	// WorkspaceTypeVirtualWorkspaceURLsReady tells whether the addresses for
+	// initializers and terminators are known.
+	WorkspaceTypeVirtualWorkspaceURLsReady conditionsv1alpha1.ConditionType = "VirtualWorkspaceURLsReady"
+)

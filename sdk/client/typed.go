@@ -1,0 +1,117 @@
+package client
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/gentype"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/apis/scheme"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Object is what typed clients deal in: a pointer to an API type.
+type Object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// Typed is a client for one kind in one workspace, or in all of them. It has
+// Create, Get, List, Watch, Update, UpdateStatus, Patch, Delete and
+// DeleteCollection.
+type Typed[T Object, L runtime.Object] = gentype.ClientWithList[T, L]
+
+// Clients of the kinds in sdk/apis.
+type (
+	// WorkspaceClient is a client for Workspaces.
+	WorkspaceClient = Typed[*tenancyv1alpha1.Workspace, *tenancyv1alpha1.WorkspaceList]
+	// WorkspaceTypeClient is a client for WorkspaceTypes.
+	WorkspaceTypeClient = Typed[*tenancyv1alpha1.WorkspaceType, *tenancyv1alpha1.WorkspaceTypeList]
+	// LogicalClusterClient is a client for LogicalClusters.
+	LogicalClusterClient = Typed[*corev1alpha1.LogicalCluster, *corev1alpha1.LogicalClusterList]
+	// SyncTargetClient is a client for SyncTargets.
+	SyncTargetClient = Typed[*workloadv1alpha1.SyncTarget, *workloadv1alpha1.SyncTargetList]
+	// LocationClient is a client for Locations.
+	LocationClient = Typed[*schedulingv1alpha1.Location, *schedulingv1alpha1.LocationList]
+	// PlacementClient is a client for Placements.
+	PlacementClient = Typed[*schedulingv1alpha1.Placement, *schedulingv1alpha1.PlacementList]
+	// APIExportClient is a client for APIExports.
+	APIExportClient = Typed[*apisv1alpha2.APIExport, *apisv1alpha2.APIExportList]
+	// APIBindingClient is a client for APIBindings.
+	APIBindingClient = Typed[*apisv1alpha2.APIBinding, *apisv1alpha2.APIBindingList]
+)
+
+// Workspaces returns a client for the children of the workspace at path.
+func Workspaces(hub *Hub, path logicalcluster.Path) *WorkspaceClient {
+	return typed[tenancyv1alpha1.Workspace, tenancyv1alpha1.WorkspaceList](hub, path, tenancyv1alpha1.SchemeGroupVersion, "workspaces")
+}
+
+// WorkspaceTypes returns a client for the WorkspaceTypes at path.
+func WorkspaceTypes(hub *Hub, path logicalcluster.Path) *WorkspaceTypeClient {
+	return typed[tenancyv1alpha1.WorkspaceType, tenancyv1alpha1.WorkspaceTypeList](hub, path, tenancyv1alpha1.SchemeGroupVersion, "workspacetypes")
+}
+
+// LogicalClusters returns a client for the LogicalCluster of the workspace at
+// path.
+func LogicalClusters(hub *Hub, path logicalcluster.Path) *LogicalClusterClient {
+	return typed[corev1alpha1.LogicalCluster, corev1alpha1.LogicalClusterList](hub, path, corev1alpha1.SchemeGroupVersion, "logicalclusters")
+}
+
+// SyncTargets returns a client for the SyncTargets at path.
+func SyncTargets(hub *Hub, path logicalcluster.Path) *SyncTargetClient {
+	return typed[workloadv1alpha1.SyncTarget, workloadv1alpha1.SyncTargetList](hub, path, workloadv1alpha1.SchemeGroupVersion, "synctargets")
+}
+
+// Locations returns a client for the Locations at path.
+func Locations(hub *Hub, path logicalcluster.Path) *LocationClient {
+	return typed[schedulingv1alpha1.Location, schedulingv1alpha1.LocationList](hub, path, schedulingv1alpha1.SchemeGroupVersion, "locations")
+}
+
+// Placements returns a client for the Placements at path.
+func Placements(hub *Hub, path logicalcluster.Path) *PlacementClient {
+	return typed[schedulingv1alpha1.Placement, schedulingv1alpha1.PlacementList](hub, path, schedulingv1alpha1.SchemeGroupVersion, "placements")
+}
+
+// APIExports returns a client for the APIExports at path.
+func APIExports(hub *Hub, path logicalcluster.Path) *APIExportClient {
+	return typed[apisv1alpha2.APIExport, apisv1alpha2.APIExportList](hub, path, apisv1alpha2.SchemeGroupVersion, "apiexports")
+}
+
+// APIBindings returns a client for the APIBindings at path.
+func APIBindings(hub *Hub, path logicalcluster.Path) *APIBindingClient {
+	return typed[apisv1alpha2.APIBinding, apisv1alpha2.APIBindingList](hub, path, apisv1alpha2.SchemeGroupVersion, "apibindings")
+}
+
+// pointer says that P is *V and an API object, so that typed can make new ones.
+type pointer[V any] interface {
+	*V
+	Object
+}
+
+// listPointer is the same for lists.
+type listPointer[V any] interface {
+	*V
+	runtime.Object
+}
+
+func typed[V, LV any, T pointer[V], L listPointer[LV]](hub *Hub, path logicalcluster.Path, gv schema.GroupVersion, resource string) *Typed[T, L] {
+	return gentype.NewClientWithList[T, L](
+		resource, hub.RESTFor(path, gv), scheme.ParameterCodec, "",
+		func() T { return new(V) },
+		func() L { return new(LV) },
+	)
+}
+
+// KeyOf returns the key of an object that was read from a hub.
+func KeyOf(obj metav1.Object) logicalcluster.Key {
+	return logicalcluster.Key{
+		Workspace: logicalcluster.From(obj),
+		Namespace: obj.GetNamespace(),
+		Name:      obj.GetName(),
+	}
+}
