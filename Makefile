@@ -4,10 +4,13 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
 
 # Without cgo no C compiler is needed, and the module in test/childk8s finds most of what it compiles in
-# the same build cache.
+# the same build cache. The vet that go test runs by itself would analyse all of Kubernetes first; lint
+# does that once.
 export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false -vet=off)
 
 # The hub answers /version as the Kubernetes it is made of. Only the linker sees these flags, so that
 # go run, go test and builds by hand share compiled packages with make.
@@ -17,7 +20,7 @@ LDFLAGS := -s -w \
 	-X k8s.io/component-base/version.gitVersion=$(KUBERNETES)+atrium.$(VERSION) \
 	-X k8s.io/component-base/version.gitMajor=$(subst v,,$(word 1,$(subst ., ,$(KUBERNETES)))) \
 	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) \
-	-X k8s.io/component-base/version.gitTreeState= \
+	-X k8s.io/component-base/version.gitCommit=$(shell git rev-parse HEAD 2>/dev/null) \
 	-X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES)+atrium.$(VERSION)
 
 # Packages that can be raced without compiling Kubernetes a second time.
@@ -40,11 +43,11 @@ build: ## build the four programs into bin/
 	@echo "Building bin/atrium, atrium-syncer, kubectl-ws and kubectl-atrium $(VERSION), on Kubernetes $(KUBERNETES)."
 	@echo "The first build compiles Kubernetes and takes about 10 minutes on 2 cores; later ones take seconds."
 	@mkdir -p bin
-	@go build -v -buildvcs=false -ldflags "$(LDFLAGS)" -o bin/ ./cmd/... $(counted)
+	@go build -v -ldflags "$(LDFLAGS)" -o bin/ ./cmd/... $(counted)
 
 .PHONY: test
 test: ## run all tests: packages, end to end, child clusters
-	@$(MAKE) --keep-going test-packages test-e2e test-children
+	@$(MAKE) --keep-going test-packages test-e2e test-childk8s
 
 .PHONY: demo
 demo: programs ## watch the whole idea work; KEEP=1 leaves it running
@@ -82,27 +85,20 @@ verify: ## fail if generated files or go.mod are not what they should be
 
 .PHONY: race
 race: ## run the tests of the pure packages under the race detector; needs a C compiler
-	CGO_ENABLED=1 go test -race -vet=off $(PURE)
+	CGO_ENABLED=1 go test -race $(PURE)
 
 ##@ Parts of the above
 
-# go test's own vet would analyse all of Kubernetes first; lint does that once.
-GOTEST := go test -vet=off -timeout 20m
-
 .PHONY: test-packages
-test-packages: build ## test the packages: pure ones, and an in-process hub
-	$(GOTEST) ./cmd/... ./config/... ./internal/... ./pkg/... ./sdk/...
+test-packages: build ## test the packages, pure ones and an in-process hub
+	go test -timeout 20m ./cmd/... ./config/... ./internal/... ./pkg/... ./sdk/...
 
 .PHONY: test-e2e
-test-e2e: programs build-childk8s-v136 ## test the hub with two real child clusters
-	$(GOTEST) ./test/...
-
-.PHONY: test-children
-test-children: build-childk8s ## test the child clusters themselves
-	cd test/childk8s && CHILDK8S=$(CURDIR)/bin/childk8s $(GOTEST) ./...
+test-e2e: programs build-childk8s-v136 ## test the programs with real child clusters
+	go test -timeout 20m ./test/...
 
 .PHONY: programs
-programs: build build-childk8s ## build everything the demo runs, with kubectl
+programs: build build-childk8s ## build all that the demo runs, and bin/kubectl
 	@ln -sf childk8s bin/kubectl
 
 -include test/childk8s/childk8s.mk

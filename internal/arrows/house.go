@@ -120,9 +120,9 @@ var Walls = []Wall{
 	},
 	{
 		Rooms:   []string{"pkg/workspaces"},
-		Out:     []string{"pkg/keyspace", "pkg/routing"},
-		Why:     "the life of a workspace is the same whatever its URL and its keys look like",
-		Instead: "use sdk/client, and the sweep that pkg/partition offers",
+		Out:     []string{"pkg/routing", "pkg/access"},
+		Why:     "the life of a workspace is the same whatever its URL looks like and whoever asks",
+		Instead: "use sdk/client, or the storage that pkg/partition opens",
 	},
 	{
 		Rooms:   []string{"pkg/views", "pkg/scheduling"},

@@ -13,10 +13,6 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// allowedWorkspacesAnnotation on a SyncTarget lists the workspaces that may use
-// it besides those that may anyway.
-const allowedWorkspacesAnnotation = "workload.atrium.io/allowed-workspaces"
-
 // maxTargetName leaves room for what is put around the name of a sync target in
 // the names of other objects.
 const maxTargetName = validation.DNS1123SubdomainMaxLength - len(syncerIDPrefix) - 1 - hashLength
@@ -107,7 +103,7 @@ func (r registration) syncTarget() *workloadv1alpha1.SyncTarget {
 		Spec:       workloadv1alpha1.SyncTargetSpec{SupportedAPIExports: r.exports},
 	}
 	if r.allowed != nil {
-		target.Annotations = map[string]string{allowedWorkspacesAnnotation: *r.allowed}
+		target.Annotations = map[string]string{workloadv1alpha1.AllowedWorkspacesAnnotation: *r.allowed}
 	}
 	return target
 }
@@ -121,8 +117,8 @@ func (r registration) update(existing *workloadv1alpha1.SyncTarget) map[string]a
 			labels[key] = value
 		}
 	}
-	if old, ok := existing.Annotations[allowedWorkspacesAnnotation]; r.allowed != nil && (!ok || old != *r.allowed) {
-		annotations[allowedWorkspacesAnnotation] = *r.allowed
+	if old, ok := existing.Annotations[workloadv1alpha1.AllowedWorkspacesAnnotation]; r.allowed != nil && (!ok || old != *r.allowed) {
+		annotations[workloadv1alpha1.AllowedWorkspacesAnnotation] = *r.allowed
 	}
 	metadata := map[string]any{}
 	if len(labels) > 0 {

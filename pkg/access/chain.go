@@ -49,6 +49,9 @@ func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authori
 	if !c.mayEnter(ctx, t, a.GetUser()) {
 		return authorizer.DecisionDeny, fmt.Sprintf("access to workspace %q denied", t.Path), nil
 	}
+	if t.Identity != logicalcluster.SystemAdmin && hubOnly(a) {
+		return authorizer.DecisionDeny, "it is about the whole hub: ask for it outside of /clusters/", nil
+	}
 	if reservedIdentity(a) {
 		return authorizer.DecisionDeny, fmt.Sprintf("only system:masters may impersonate %q", a.GetName()), nil
 	}

@@ -4,6 +4,8 @@
 //	Reserved    labels and annotations that decide about others are the hub's
 //	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
 //	Bindings    to bind an export one needs the verb "bind" on it
+//	Status      what the hub reports and then relies on, it alone writes
+//	Definitions no definition makes the hub call a tenant's webhook
 //
 // Chain joins them, and what other rooms bring along, in one order for native
 // and custom resources. Webhooks, policies and quota of a workspace are not

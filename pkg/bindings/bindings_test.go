@@ -280,14 +280,3 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("after the secret went: %+v", c)
 	}
 }
-
-func TestPermissionFor(t *testing.T) {
-	got, ok := PermissionFor(&apisv1alpha2.APIBinding{Spec: apisv1alpha2.APIBindingSpec{Reference: apisv1alpha2.BindingReference{Export: kubernetes()}}})
-	want := Permission{Path: "root:compute", Verb: "bind", Group: "apis.kcp.io", Resource: "apiexports", Name: "kubernetes"}
-	if diff := cmp.Diff(want, got); diff != "" || !ok {
-		t.Errorf("%v (-want +got):\n%s", ok, diff)
-	}
-	if _, ok := PermissionFor(&apisv1alpha2.APIBinding{}); ok {
-		t.Error("a binding to nothing asks for something")
-	}
-}

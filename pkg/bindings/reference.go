@@ -34,30 +34,6 @@ type Workspace struct {
 // Resolve finds a workspace by path or by name. It answers from memory.
 type Resolve func(logicalcluster.Path) (Workspace, bool)
 
-// Permission is what a user must be allowed, in the workspace at Path, to make a
-// binding. Admission asks for it when an APIBinding is created.
-type Permission struct {
-	Path     logicalcluster.Path
-	Verb     string
-	Group    string
-	Resource string
-	Name     string
-}
-
-// PermissionFor returns the permission that creating a binding takes. An empty
-// Path is the binding's own workspace. It is false for a binding that refers to
-// nothing, which is no request for anything.
-func PermissionFor(binding *apisv1alpha2.APIBinding) (Permission, bool) {
-	reference := binding.Spec.Reference.Export
-	if reference == nil {
-		return Permission{}, false
-	}
-	return Permission{
-		Path: logicalcluster.Path(reference.Path), Verb: "bind",
-		Group: apisv1alpha2.GroupName, Resource: "apiexports", Name: reference.Name,
-	}, true
-}
-
 // Bound returns the export that a binding has brought into its workspace, as
 // "root:compute:kubernetes", or "" while there is none.
 func Bound(binding *apisv1alpha2.APIBinding, resolve Resolve) string {

@@ -122,14 +122,24 @@ func (h *Handlers) Retire(shape string) {
 	}
 }
 
-// Run tears down handlers that have been idle, until ctx ends; then all.
+// Close ends all watches and closes all stores at once, without waiting for
+// requests. It is for the end of the process, when no more come: register it
+// with the server's destroy functions.
+func (h *Handlers) Close() {
+	h.served.Range(func(shape, value any) bool {
+		h.Retire(shape.(string))
+		value.(*served).closeStores()
+		return true
+	})
+}
+
+// Run tears down handlers that have been idle, until ctx ends.
 func (h *Handlers) Run(ctx context.Context) {
 	ticker := h.config.Clock.NewTicker(max(h.config.IdleAfter/4, time.Second))
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			h.retireWhere(func(*served) bool { return true })
 			return
 		case <-ticker.C():
 			h.RetireIdle()
@@ -140,7 +150,12 @@ func (h *Handlers) Run(ctx context.Context) {
 // RetireIdle tears down handlers without a request for IdleAfter.
 func (h *Handlers) RetireIdle() {
 	before := h.config.Clock.Now().Add(-h.config.IdleAfter)
-	h.retireWhere(func(entry *served) bool { return entry.idleSince(before) })
+	h.served.Range(func(shape, value any) bool {
+		if value.(*served).idleSince(before) {
+			h.Retire(shape.(string))
+		}
+		return true
+	})
 }
 
 // Len returns the number of shapes that have a handler.
@@ -150,15 +165,6 @@ func (h *Handlers) Len() int {
 	return n
 }
 
-func (h *Handlers) retireWhere(condition func(*served) bool) {
-	h.served.Range(func(shape, value any) bool {
-		if condition(value.(*served)) {
-			h.Retire(shape.(string))
-		}
-		return true
-	})
-}
-
 // entry returns the handler of shape, made at most once.
 func (h *Handlers) entry(crd *apiextensionsv1.CustomResourceDefinition, shape string) (*served, error) {
 	value, ok := h.served.Load(shape)
@@ -166,7 +172,7 @@ func (h *Handlers) entry(crd *apiextensionsv1.CustomResourceDefinition, shape st
 		value, _ = h.served.LoadOrStore(shape, &served{used: h.config.Clock.Now()})
 	}
 	entry := value.(*served)
-	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(crd) })
+	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(crd, entry.opened) })
 	if entry.err != nil {
 		h.served.CompareAndDelete(shape, entry) // the next request tries again
 		return nil, entry.err
@@ -175,13 +181,13 @@ func (h *Handlers) entry(crd *apiextensionsv1.CustomResourceDefinition, shape st
 }
 
 // make returns the upstream handler for a world in which only crd exists.
-func (h *Handlers) make(crd *apiextensionsv1.CustomResourceDefinition) (http.Handler, *single, error) {
+func (h *Handlers) make(crd *apiextensionsv1.CustomResourceDefinition, opened func(closeStore func())) (http.Handler, *single, error) {
 	world := &single{crd: crd}
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(
 		nil, nil, // discovery is not its business here
 		world,
 		h.config.NotFound,
-		options{h.config.RESTOptionsGetter},
+		options{h.config.RESTOptionsGetter, opened},
 		h.config.Admission,
 		nil, // everything it sees is established
 		h.config.ServiceResolver,

@@ -3,6 +3,7 @@ package customresources
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -189,19 +190,43 @@ func TestRetireIdle(t *testing.T) {
 	watch.Stop()
 }
 
-// Run tears everything down when it ends.
-func TestRunEnds(t *testing.T) {
+// Close ends everything at once.
+func TestClose(t *testing.T) {
+	ctx := context.Background()
+	h := newHouse(t)
+	h.install("a", coloured())
+	client := h.widgets(t, "a")
+	watch, err := client.Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Create(ctx, widget("one", nil), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	<-watch.ResultChan()
+	h.handlers.Close()
+	ends(t, watch.ResultChan())
+	if got := h.handlers.Len(); got != 0 {
+		t.Errorf("%d handlers after the end", got)
+	}
+}
+
+// Run looks for idle handlers until its context ends.
+func TestRun(t *testing.T) {
 	h := newHouse(t)
 	h.install("a", coloured())
 	if _, err := h.widgets(t, "a").List(context.Background(), metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	h.handlers.Run(ctx)
-	if got := h.handlers.Len(); got != 0 {
-		t.Errorf("%d handlers after the end", got)
+	done := make(chan struct{})
+	go func() { defer close(done); h.handlers.Run(ctx) }()
+	for h.handlers.Len() > 0 {
+		h.clock.Step(DefaultIdleAfter)
+		runtime.Gosched()
 	}
+	cancel()
+	<-done
 }
 
 // A version the definition does not serve is not found, as if it did not exist.

@@ -76,7 +76,7 @@ func newHouse(t testing.TB) *house {
 		t.Fatal(err)
 	}
 	web := httptest.NewServer(h)
-	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })
+	t.Cleanup(func() { web.CloseClientConnections(); web.Close(); h.handlers.Close() })
 	h.url = web.URL
 	return h
 }

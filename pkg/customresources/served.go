@@ -26,6 +26,7 @@ type served struct {
 	requests int
 	used     time.Time
 	watches  map[*context.CancelCauseFunc]struct{}
+	stores   []func() // each closes one; may be called twice
 }
 
 // serve answers req, or returns false without having touched w when the
@@ -103,6 +104,25 @@ func (s *served) retire() {
 	s.once.Do(func() { s.err = errRetired }) // never asked for
 	if s.world != nil {
 		s.world.withdraw()
+	}
+}
+
+// opened remembers how to close a store of the handler.
+func (s *served) opened(closeStore func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stores = append(s.stores, closeStore)
+}
+
+// closeStores does at once what the upstream handler does when requests have
+// drained.
+func (s *served) closeStores() {
+	s.mu.Lock()
+	stores := s.stores
+	s.stores = nil
+	s.mu.Unlock()
+	for _, closeStore := range stores {
+		closeStore()
 	}
 }
 

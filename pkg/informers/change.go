@@ -15,19 +15,22 @@ type change[T metav1.Object] struct {
 	key      logicalcluster.Key
 }
 
-// update stores or removes obj and returns the difference, if there is one.
-func (i *Informer[T]) update(obj T, deleted bool) (change[T], bool) {
+// put stores obj and returns the difference.
+func (i *Informer[T]) put(obj T) change[T] {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	c := change[T]{key: KeyOf(obj)}
-	if deleted {
-		var found bool
-		c.old, found = i.store.drop(c.key)
-		return c, found
-	}
+	c := change[T]{new: obj, key: KeyOf(obj)}
 	c.old, _ = i.store.put(c.key, obj)
-	c.new = obj
-	return c, true
+	return c
+}
+
+// remove drops the object named by key and returns the difference, if there
+// was one.
+func (i *Informer[T]) remove(key logicalcluster.Key) (change[T], bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	old, found := i.store.drop(key)
+	return change[T]{old: old, key: key}, found
 }
 
 // replace makes the store equal to objects and returns the differences:

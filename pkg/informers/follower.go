@@ -194,19 +194,23 @@ func (f *follower[T]) apply(ctx context.Context, event watch.Event) error {
 		return errors.New("an event without a resource version")
 	}
 	if event.Type != watch.Bookmark {
-		f.change(ctx, event.Type, obj)
+		f.change(ctx, event.Type, obj, accessor)
 	}
 	f.revision = revision
 	return nil
 }
 
-func (f *follower[T]) change(ctx context.Context, kind watch.EventType, from runtime.Object) {
-	obj, ok := f.convert(ctx, from)
-	if !ok {
+// change stores or removes the object of an event. To remove one it is enough
+// to know its key; to store it, it must be convertible.
+func (f *follower[T]) change(ctx context.Context, kind watch.EventType, from runtime.Object, meta metav1.Object) {
+	if kind == watch.Deleted {
+		if c, happened := f.informer.remove(KeyOf(meta)); happened {
+			f.informer.notify(c)
+		}
 		return
 	}
-	if c, happened := f.informer.update(obj, kind == watch.Deleted); happened {
-		f.informer.notify(c)
+	if obj, ok := f.convert(ctx, from); ok {
+		f.informer.notify(f.informer.put(obj))
 	}
 }
 

@@ -14,13 +14,6 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// AllowedWorkspacesAnnotation on a SyncTarget lists, separated by commas, the
-// paths of the workspaces that may place work on it besides its own; each admits
-// the workspaces below it too, and "*" admits all. Without the annotation the
-// workspaces below its own may, and those that have bound a compute export of
-// its workspace.
-const AllowedWorkspacesAnnotation = "workload.atrium.io/allowed-workspaces"
-
 // TargetFacts is what decisions may know of a SyncTarget, except how many
 // Placements have chosen it. Two versions of an object that differ in nothing
 // but the time of the last heartbeat have equal facts.
@@ -59,7 +52,7 @@ func accepted(resources []workloadv1alpha1.ResourceToSync) map[schema.GroupResou
 }
 
 func allowed(o metav1.Object) ([]logicalcluster.Path, bool) {
-	text, set := o.GetAnnotations()[AllowedWorkspacesAnnotation]
+	text, set := o.GetAnnotations()[workloadv1alpha1.AllowedWorkspacesAnnotation]
 	var paths []logicalcluster.Path
 	for word := range strings.SplitSeq(text, ",") {
 		if word = strings.TrimSpace(word); word != "" {

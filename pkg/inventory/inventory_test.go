@@ -108,7 +108,7 @@ func TestTargetFacts(t *testing.T) {
 	full := &workloadv1alpha1.SyncTarget{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "eu", Labels: map[string]string{"region": "eu"},
-			Annotations: map[string]string{logicalcluster.AnnotationKey: "infra", inventory.AllowedWorkspacesAnnotation: " root:acme,, root:x "},
+			Annotations: map[string]string{logicalcluster.AnnotationKey: "infra", workloadv1alpha1.AllowedWorkspacesAnnotation: " root:acme,, root:x "},
 		},
 		Spec: workloadv1alpha1.SyncTargetSpec{Unschedulable: true, EvictAfter: &beat},
 		Status: workloadv1alpha1.SyncTargetStatus{

@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/atriumhub/atrium/pkg/inventory"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -82,7 +81,7 @@ func TestNothingFits(t *testing.T) {
 		w.locations.Put("late", &schedulingv1alpha1.Location{ObjectMeta: metav1.ObjectMeta{Name: "eu", Labels: eu}})
 		now := metav1.NewTime(w.clock.Now())
 		w.syncTargets.Put("late", &workloadv1alpha1.SyncTarget{
-			ObjectMeta: metav1.ObjectMeta{Name: "eu", Annotations: map[string]string{inventory.AllowedWorkspacesAnnotation: "root:other, root:acme"}},
+			ObjectMeta: metav1.ObjectMeta{Name: "eu", Annotations: map[string]string{workloadv1alpha1.AllowedWorkspacesAnnotation: "root:other, root:acme"}},
 			Status:     workloadv1alpha1.SyncTargetStatus{LastSyncerHeartbeatTime: &now},
 		})
 	})

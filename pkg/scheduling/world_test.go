@@ -42,7 +42,6 @@ type world struct {
 	driver   *inventorytest.Driver
 	paths    map[logicalcluster.Name]logicalcluster.Path
 	shorten  []string
-	syncer   map[string]bool
 	deployed *inventorytest.Collection[*metav1.PartialObjectMetadata]
 	config   *inventorytest.Collection[*metav1.PartialObjectMetadata]
 

@@ -2,8 +2,8 @@ package schemas
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -18,39 +18,40 @@ import (
 // servers catch up; here the catalog has caught up before anybody is told.
 var established = metav1.NewTime(time.Date(2001, time.January, 1, 0, 0, 0, 0, time.UTC))
 
-// servingInput is what Shape hashes: all that decides how requests are
-// answered, nothing that says whose definition it was.
-type servingInput struct {
-	Spec           apiextensionsv1.CustomResourceDefinitionSpec
-	AcceptedNames  apiextensionsv1.CustomResourceDefinitionNames
-	StoredVersions []string
-	Terminating    bool
-	Approved       string
-}
-
 // Shape returns a hash over everything in crd that matters for serving it: the
 // spec with all versions, the accepted names, the stored versions, whether it
 // is terminating, and the annotation by which protected groups are approved.
 // Two definitions of one shape can share a handler, whichever workspaces they
 // live in. The hash is 40 hexadecimal digits.
 func Shape(crd *apiextensionsv1.CustomResourceDefinition) string {
-	return digest(servingInput{
-		Spec:           crd.Spec,
+	status := apiextensionsv1.CustomResourceDefinitionStatus{
 		AcceptedNames:  crd.Status.AcceptedNames,
 		StoredVersions: crd.Status.StoredVersions,
-		Terminating:    Terminating(crd),
-		Approved:       crd.Annotations[apiextensionsv1.KubeAPIApprovedAnnotation],
-	})
+	}
+	if Terminating(crd) {
+		status.Conditions = []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Terminating}}
+	}
+	approved := apiextensionsv1.CustomResourceDefinitionCondition{Message: crd.Annotations[apiextensionsv1.KubeAPIApprovedAnnotation]}
+	return digest(&crd.Spec, &status, &approved)
 }
 
-// digest returns the first 40 hexadecimal digits of the SHA-256 of value as JSON.
-func digest(value any) string {
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic(fmt.Sprintf("marshal %T: %v", value, err)) // API types marshal.
+// message is an API type with a protobuf form. That form is deterministic, and
+// an order of magnitude cheaper than JSON.
+type message interface{ Marshal() ([]byte, error) }
+
+// digest returns the first 40 hexadecimal digits of the SHA-256 of parts.
+func digest(parts ...message) string {
+	hash := sha256.New()
+	for _, part := range parts {
+		data, err := part.Marshal()
+		if err != nil {
+			panic(fmt.Sprintf("marshal %T: %v", part, err)) // API types marshal.
+		}
+		// The length keeps parts apart.
+		_ = binary.Write(hash, binary.BigEndian, int64(len(data)))
+		_, _ = hash.Write(data)
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:20])
+	return hex.EncodeToString(hash.Sum(nil)[:20])
 }
 
 // Terminating reports whether crd is being deleted: objects may still be read

@@ -32,7 +32,7 @@ func (h *Hub) buildControllers() error {
 	m := h.models
 	lifecycle, err := workspaces.New(workspaces.Config{
 		Hub: h.hubClient, Workspaces: m.workspaces, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,
-		Directory: h.directory, Content: h.stores.natives, Resources: h.served,
+		Directory: h.directory, Natives: h.stores.natives, CustomResources: h.stores.customResources, Resources: h.served,
 		Forget:  []func(logicalcluster.Name){h.catalog.Drop},
 		BaseURL: h.baseURL, RootCA: h.authority.PEM(),
 	})
@@ -75,6 +75,8 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
 			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.baseURL)},
+			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
+			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions()},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 		},
 		parts.admission,

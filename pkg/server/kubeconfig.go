@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -20,7 +21,8 @@ const (
 
 // writeKubeconfig writes the administrators' kubeconfig. Its contexts are those
 // of kcp: root and base as kcp-admin, system:admin and shard-base as
-// shard-admin.
+// shard-admin. What else its user keeps in the file stays, the workspace that
+// "kubectl ws" went to for one.
 func writeKubeconfig(file, baseURL string, authority *pki.Authority) error {
 	admin, err := authority.Client("kcp-admin", adminUser, adminGroup)
 	if err != nil {
@@ -30,10 +32,25 @@ func writeKubeconfig(file, baseURL string, authority *pki.Authority) error {
 	if err != nil {
 		return fmt.Errorf("failed to make the certificate of %s: %w", shardAdminUser, err)
 	}
-	if err := clientcmd.WriteToFile(*kubeconfig(baseURL, authority.PEM(), admin, shardAdmin), file); err != nil {
+	config, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		config = clientcmdapi.NewConfig() // there is none yet, or it is beyond use
+	}
+	merge(config, kubeconfig(baseURL, authority.PEM(), admin, shardAdmin))
+	if err := clientcmd.WriteToFile(*config, file); err != nil {
 		return fmt.Errorf("failed to write %s: %w", file, err)
 	}
 	return nil
+}
+
+// merge puts the entries of ours into config.
+func merge(config, ours *clientcmdapi.Config) {
+	maps.Copy(config.Clusters, ours.Clusters)
+	maps.Copy(config.AuthInfos, ours.AuthInfos)
+	maps.Copy(config.Contexts, ours.Contexts)
+	if _, ok := config.Contexts[config.CurrentContext]; !ok {
+		config.CurrentContext = ours.CurrentContext
+	}
 }
 
 func kubeconfig(baseURL string, ca []byte, admin, shardAdmin pki.Pair) *clientcmdapi.Config {

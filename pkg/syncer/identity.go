@@ -80,7 +80,7 @@ func (s *syncTarget) explain(err error) error {
 	case apierrors.IsNotFound(err) && namesObject(status):
 		return fmt.Errorf("workspace %s of the hub at %s has no SyncTarget %q: it was deleted, or the hub kubeconfig points to another workspace or hub; create it with %q: %w",
 			s.workspace, s.collection.Server.Host(), s.name, s.renewal(), err)
-	case apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err) && !namesKind(status):
 		return fmt.Errorf("the server at %s knows no SyncTargets, so it is not an Atrium hub; check the address in the hub kubeconfig: %w", s.collection.Server.Host(), err)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("the hub at %s accepts the credentials but they may not read SyncTarget %q of workspace %s: they belong to another workspace or target; get fresh ones with %q: %w",
@@ -94,6 +94,13 @@ func (s *syncTarget) explain(err error) error {
 func namesObject(status apierrors.APIStatus) bool {
 	details := status.Status().Details
 	return details != nil && details.Name != ""
+}
+
+// namesKind tells a server that knows SyncTargets but does not show them from
+// one to which the whole path means nothing.
+func namesKind(status apierrors.APIStatus) bool {
+	details := status.Status().Details
+	return details != nil && details.Kind != ""
 }
 
 // toTarget is what the rest of the agent has to know of a SyncTarget.

@@ -59,8 +59,8 @@ func New(config Config) (*Syncer, error) {
 		return nil, err
 	}
 	s := &Syncer{config: config, workspace: workspace, log: klog.Background(), poke: make(chan struct{}, 1)}
-	s.hubLine = s.lifeline(side{"hub", hubConfig.Host, "get fresh ones with \"kubectl atrium sync " + config.SyncTarget + "\""})
-	s.childLine = s.lifeline(side{"child", config.Child.Host, "get a fresh kubeconfig of the child cluster"})
+	s.hubLine = s.lifeline(side{"hub", hubConfig.Host, "another hub or workspace", "get fresh ones with \"kubectl atrium sync " + config.SyncTarget + "\""})
+	s.childLine = s.lifeline(side{"child", config.Child.Host, "another cluster", "get a fresh kubeconfig of the child cluster"})
 	if s.hub, err = connect(hubConfig, s.hubLine); err != nil {
 		return nil, fmt.Errorf("hub: %w", err)
 	}

@@ -26,6 +26,8 @@ type trouble struct {
 type side struct {
 	name string // "hub" or "child"
 	host string
+	// other is what credentials may be for instead.
+	other string
 	// renew says how to get fresh credentials.
 	renew string
 }
@@ -51,7 +53,7 @@ func (s side) diagnose(err error) trouble {
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return trouble{"timeout", fmt.Sprintf("the %s at %s does not answer in time: it is overloaded, or the network in between is cut", s.name, s.host)}
 	case apierrors.IsUnauthorized(err):
-		return trouble{"unauthorized", fmt.Sprintf("the %s at %s does not accept the credentials in the %s kubeconfig: they are expired, were revoked, or belong to another one; %s", s.name, s.host, s.name, s.renew)}
+		return trouble{"unauthorized", fmt.Sprintf("the %s at %s does not accept the credentials in the %s kubeconfig: they are expired, were revoked, or belong to %s; %s", s.name, s.host, s.name, s.other, s.renew)}
 	default:
 		return trouble{"cut", fmt.Sprintf("the connection to the %s at %s failed: %v", s.name, s.host, err)}
 	}

@@ -23,10 +23,9 @@ const (
 	stepFurnish step = "furnish"
 	// stepOpen: the last initializer is done; make the LogicalCluster ready.
 	stepOpen step = "open"
-	// stepReport: write the phase of the LogicalCluster to the Workspace.
+	// stepReport: write the phase of the LogicalCluster to the Workspace, and
+	// make its label and owner annotation follow.
 	stepReport step = "report"
-	// stepLabel: make label and owner annotation follow the phase.
-	stepLabel step = "label"
 	// stepRemove: deletion was asked for; clear the workspace.
 	stepRemove step = "remove"
 )
@@ -60,10 +59,8 @@ func next(f facts) step {
 		return stepFurnish
 	case f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseInitializing && len(f.cluster.Status.Initializers) == 0:
 		return stepOpen
-	case !reported(f.workspace, f.cluster):
+	case !reported(f.workspace, f.cluster) || !labelled(f.workspace):
 		return stepReport
-	case !labelled(f.workspace):
-		return stepLabel
 	}
 	return stepRest
 }

@@ -33,58 +33,56 @@ func (l *Lifecycle) furnishOrSay(ctx context.Context, key logicalcluster.Key, wo
 	return errors.Join(err, l.say(ctx, key, workspace, workspace.Status.Phase, notFurnished(err)))
 }
 
-// furnish creates what every workspace begins with. Everything that does not
-// need each other is created at once; the LogicalCluster is opened last (W1).
+// furnish creates what every workspace begins with: first everything that does
+// not need each other, all at once, and then the LogicalCluster, which says that
+// it is there (W1).
 func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
 	parent, ok := l.read.directory.ByName(key.Workspace)
 	if !ok {
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
-	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name))
-	tasks := []func() error{
-		func() error { return l.ensureCluster(ctx, id, cluster) },
-		func() error { return l.ensureAdmin(ctx, id, key, workspace) },
-	}
-	for _, name := range prepare.Namespaces() {
-		tasks = append(tasks, func() error { return l.ensureNamespace(ctx, id, name) })
-	}
-	if err := together(tasks...); err != nil {
+	if err := l.ensureContent(ctx, id, key, workspace); err != nil {
 		return fmt.Errorf("failed to furnish: %w", err)
 	}
-	if furnished(cluster) {
-		return nil
-	}
-	return l.open(ctx, workspace, cluster)
-}
-
-// open moves the LogicalCluster on to Ready, or to its initializers.
-func (l *Lifecycle) open(ctx context.Context, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) error {
-	id := logicalcluster.Name(workspace.Spec.Cluster)
-	cluster.Status = openedStatus(cluster, l.baseURL+id.Path().RequestPath(), l.clock.Now())
-	if err := l.door.Update(ctx, id, logicalClustersGVR, cluster, "status"); err != nil {
-		return fmt.Errorf("failed to open the LogicalCluster: %w", err)
+	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name))
+	cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
+	if err := l.ensureCluster(ctx, id, workspace, cluster); err != nil {
+		return fmt.Errorf("failed to create the LogicalCluster: %w", err)
 	}
 	return nil
 }
 
-// ensureCluster stores cluster, or reads what an earlier attempt has stored.
-func (l *Lifecycle) ensureCluster(ctx context.Context, id logicalcluster.Name, cluster *corev1alpha1.LogicalCluster) error {
-	want := cluster.Spec.Owner
+func (l *Lifecycle) ensureContent(ctx context.Context, id logicalcluster.Name, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	tasks := []func() error{func() error { return l.ensureAdmin(ctx, id, key, workspace) }}
+	for _, name := range prepare.Namespaces() {
+		tasks = append(tasks, func() error { return l.ensureNamespace(ctx, id, name) })
+	}
+	return together(tasks...)
+}
+
+// ensureCluster stores cluster, or opens what an earlier attempt has stored.
+func (l *Lifecycle) ensureCluster(ctx context.Context, id logicalcluster.Name, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) error {
 	err := l.door.Create(ctx, id, logicalClustersGVR, cluster)
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	stored := &corev1alpha1.LogicalCluster{}
-	if err := l.door.Get(ctx, id, logicalClustersGVR, corev1alpha1.LogicalClusterName, stored); err != nil {
-		return err
-	}
-	if stored.Spec.Owner == nil || *stored.Spec.Owner != *want {
-		return fmt.Errorf("the LogicalCluster of %s belongs to another Workspace", id)
-	}
-	*cluster = *stored
-	return nil
+	return l.open(ctx, workspace)
 }
+
+// open moves the LogicalCluster on to Ready, or to its initializers.
+func (l *Lifecycle) open(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
+	id := logicalcluster.Name(workspace.Spec.Cluster)
+	return l.door.AmendCluster(ctx, id, func(cluster *corev1alpha1.LogicalCluster) error {
+		if cluster.Spec.Owner == nil || cluster.Spec.Owner.UID != workspace.UID {
+			return fmt.Errorf("the LogicalCluster of %s belongs to another Workspace", id)
+		}
+		cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
+		return nil
+	})
+}
+
+func (l *Lifecycle) urlOf(id logicalcluster.Name) string { return l.baseURL + id.Path().RequestPath() }
 
 func (l *Lifecycle) ensureAdmin(ctx context.Context, id logicalcluster.Name, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
 	binding, ok := prepare.NewAdminBinding(workspace, key.Workspace)

@@ -14,6 +14,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -32,8 +33,8 @@ const (
 	patience = 2 * time.Second
 )
 
-// Config is what New needs. All fields are required but for Forget,
-// Clock and Random.
+// Config is what New needs. All fields are required but for Content,
+// Forget, Clock and Random.
 type Config struct {
 	// Hub writes as the hub itself.
 	Hub *client.Hub
@@ -44,7 +45,10 @@ type Config struct {
 	WorkspaceTypes  *informers.Informer[*tenancyv1alpha1.WorkspaceType]
 	// Directory knows the paths.
 	Directory *directory.Directory
-	// Content counts and removes what is stored.
+	// Natives and CustomResources are where the objects of all workspaces are
+	// stored. Without them the hub's API is used for everything, which is slow.
+	Natives, CustomResources *partition.Getter
+	// Content counts and removes what is stored: Natives, when nil.
 	Content Content
 	// Resources says what is served in a workspace.
 	Resources Resources
@@ -92,15 +96,35 @@ type reader struct {
 
 // New returns the Lifecycle and listens to the informers. Nothing runs yet.
 func New(config Config) (*Lifecycle, error) {
-	door, err := newHubDoor(config.Hub)
+	door, err := openDoor(config)
 	if err != nil {
 		return nil, err
+	}
+	if config.Content == nil {
+		config.Content = config.Natives
 	}
 	l := newLifecycle(config, door, readerOf(config))
 	config.Workspaces.OnChange(l.workspaceChanged)
 	config.LogicalClusters.OnChange(l.clusterChanged)
 	config.WorkspaceTypes.OnChange(l.typeChanged)
 	return l, nil
+}
+
+func openDoor(config Config) (door, error) {
+	if config.Natives == nil || config.CustomResources == nil {
+		return struct {
+			apiClerk
+			hubRemover
+		}{apiClerk{config.Hub}, hubRemover{config.Hub}}, nil
+	}
+	clerk, err := newStorageClerk(config.Natives, config.CustomResources)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		*storageClerk
+		hubRemover
+	}{clerk, hubRemover{config.Hub}}, nil
 }
 
 func newLifecycle(config Config, door door, read reader) *Lifecycle {
@@ -211,11 +235,9 @@ func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop
 	case stepFurnish:
 		return loop.Result{}, l.furnishOrSay(ctx, key, workspace)
 	case stepOpen:
-		return loop.Result{}, l.open(ctx, workspace, f.cluster.DeepCopy())
+		return loop.Result{}, l.open(ctx, workspace)
 	case stepReport:
 		return loop.Result{}, l.report(ctx, key, workspace, f.cluster)
-	case stepLabel:
-		return loop.Result{}, l.label(ctx, key, workspace.DeepCopy())
 	case stepRemove:
 		return l.remove(ctx, key, f)
 	}
@@ -242,16 +264,11 @@ func (l *Lifecycle) assign(ctx context.Context, key logicalcluster.Key, workspac
 	if !ok {
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
-	workspace = workspace.DeepCopy()
 	around := prepare.Surroundings{BaseURL: l.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: l.read.types, Random: l.random}
 	hub := &user.DefaultInfo{Groups: []string{user.SystemPrivilegedGroup}}
-	if err := prepare.Create(workspace, hub, around); err != nil {
-		return err
-	}
-	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, ""); err != nil {
-		return fmt.Errorf("failed to assign an ID: %w", err)
-	}
-	return nil
+	return l.amend(ctx, key, workspace, "assign an ID", func(w *tenancyv1alpha1.Workspace) error {
+		return prepare.Create(w, hub, around)
+	})
 }
 
 func (l *Lifecycle) refuseType(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
@@ -259,27 +276,15 @@ func (l *Lifecycle) refuseType(ctx context.Context, key logicalcluster.Key, work
 	return l.say(ctx, key, workspace, workspace.Status.Phase, refusedType(workspace))
 }
 
-// report writes the phase of cluster to the Workspace, and right after it what
-// belongs to the phase in the metadata: two writes, as the API has it, but the
-// one that people wait for comes first.
+// report writes the phase of cluster to the Workspace, and what belongs to the
+// phase to its metadata.
 func (l *Lifecycle) report(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) error {
 	l.refused.Delete(key)
-	workspace = workspace.DeepCopy()
-	workspace.Status = reportedStatus(workspace.Status, cluster, l.clock.Now())
-	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "status"); err != nil {
-		return fmt.Errorf("failed to report the phase: %w", err)
-	}
-	return l.label(ctx, key, workspace)
-}
-
-func (l *Lifecycle) label(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
-	if !label(workspace) {
+	return l.amend(ctx, key, workspace, "report the phase", func(w *tenancyv1alpha1.Workspace) error {
+		w.Status = reportedStatus(w.Status, cluster, l.clock.Now())
+		label(w)
 		return nil
-	}
-	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, ""); err != nil {
-		return fmt.Errorf("failed to label with the phase: %w", err)
-	}
-	return nil
+	})
 }
 
 // say writes phase and condition to the Workspace unless they are there, and
@@ -288,11 +293,17 @@ func (l *Lifecycle) say(ctx context.Context, key logicalcluster.Key, workspace *
 	if workspace.Status.Phase == phase && said(workspace.Status.Conditions, condition) {
 		return nil
 	}
-	workspace = workspace.DeepCopy()
-	workspace.Status.Phase = phase
-	workspace.Status.Conditions = conditionsv1alpha1.Set(workspace.Status.Conditions, l.clock.Now(), condition)
-	if err := l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "status"); err != nil {
-		return fmt.Errorf("failed to report %s: %w", condition.Type, err)
+	return l.amend(ctx, key, workspace, fmt.Sprintf("report %s", condition.Type), func(w *tenancyv1alpha1.Workspace) error {
+		w.Status.Phase = phase
+		w.Status.Conditions = conditionsv1alpha1.Set(w.Status.Conditions, l.clock.Now(), condition)
+		label(w)
+		return nil
+	})
+}
+
+func (l *Lifecycle) amend(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, what string, change func(*tenancyv1alpha1.Workspace) error) error {
+	if err := l.door.AmendWorkspace(ctx, key.Workspace, workspace.Name, workspace.UID, change); err != nil {
+		return fmt.Errorf("failed to %s: %w", what, err)
 	}
-	return l.label(ctx, key, workspace)
+	return nil
 }

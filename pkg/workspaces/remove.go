@@ -59,11 +59,7 @@ func (l *Lifecycle) removeChildren(ctx context.Context, key logicalcluster.Key, 
 
 // release takes the finalizer off, which lets the Workspace go.
 func (l *Lifecycle) release(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
-	workspace = workspace.DeepCopy()
-	workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(name string) bool {
-		return name == corev1alpha1.LogicalClusterFinalizer
-	})
-	if err := gone(l.door.Update(ctx, key.Workspace, workspacesGVR, workspace, "")); err != nil {
+	if err := gone(l.door.ReleaseWorkspace(ctx, key.Workspace, workspace.Name, workspace.UID)); err != nil {
 		return fmt.Errorf("failed to release the Workspace: %w", err)
 	}
 	return nil
@@ -133,8 +129,7 @@ func (l *Lifecycle) reconcileOrphan(ctx context.Context, key logicalcluster.Key)
 		return loop.Result{}, nil
 	}
 	// Memory may lag behind; ask before doing something that can not be undone.
-	stored := &tenancyv1alpha1.Workspace{}
-	err := l.door.Get(ctx, logicalcluster.Name(owner.Cluster), workspacesGVR, owner.Name, stored)
+	stored, err := l.door.GetWorkspace(ctx, logicalcluster.Name(owner.Cluster), owner.Name)
 	if err == nil && stored.UID == owner.UID {
 		return loop.Result{}, nil
 	}

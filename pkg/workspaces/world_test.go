@@ -3,7 +3,6 @@ package workspaces
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -245,7 +244,7 @@ func (w *world) write(what string, at address, f func() error) error {
 	line := what + " " + at.String()
 	if obj := w.objects[at]; obj != nil {
 		line += describe(obj)
-	} else if what == "update" {
+	} else if what == "amend" {
 		line += " -> gone"
 	}
 	w.log = append(w.log, line)
@@ -284,19 +283,10 @@ func (w *world) Create(_ context.Context, in logicalcluster.Name, gvr schema.Gro
 		if w.objects[at] != nil {
 			return apierrors.NewAlreadyExists(resourceOf(at), at.name)
 		}
-		if at.namespace != "" && w.objects[address{in: in, gvr: namespacesGVR, name: at.namespace}] == nil {
-			return apierrors.NewNotFound(namespacesGVR.GroupResource(), at.namespace)
-		}
 		w.births[at]++
 		obj.SetUID(types.UID(fmt.Sprintf("%s/%s#%d", in, at.name, w.births[at])))
 		obj.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
 		obj.SetAnnotations(stamped(obj.GetAnnotations(), in))
-		switch o := obj.(type) {
-		case *tenancyv1alpha1.Workspace:
-			o.Status = tenancyv1alpha1.WorkspaceStatus{Phase: corev1alpha1.LogicalClusterPhaseScheduling}
-		case *corev1alpha1.LogicalCluster:
-			o.Status = corev1alpha1.LogicalClusterStatus{Phase: corev1alpha1.LogicalClusterPhaseScheduling}
-		}
 		w.store(at, obj)
 		return nil
 	})
@@ -311,38 +301,48 @@ func stamped(annotations map[string]string, in logicalcluster.Name) map[string]s
 	return out
 }
 
-func (w *world) Get(_ context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, name string, into object) error {
+func (w *world) GetWorkspace(_ context.Context, in logicalcluster.Name, name string) (*tenancyv1alpha1.Workspace, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.writesLeft == 0 {
-		return errDead
+		return nil, errDead
 	}
-	obj := w.objects[address{in: in, gvr: gvr, name: name}]
+	obj := w.objects[address{in: in, gvr: workspacesGVR, name: name}]
 	if obj == nil {
-		return apierrors.NewNotFound(gvr.GroupResource(), name)
+		return nil, apierrors.NewNotFound(workspacesGVR.GroupResource(), name)
 	}
-	data, err := json.Marshal(obj)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, into)
+	return obj.DeepCopyObject().(*tenancyv1alpha1.Workspace), nil
 }
 
-func (w *world) Update(_ context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object, subresource string) error {
-	at := address{in: in, gvr: gvr, namespace: obj.GetNamespace(), name: obj.GetName()}
-	what := "update"
-	if subresource != "" {
-		what = subresource
-	}
-	return w.write(what, at, func() error {
+func (w *world) AmendWorkspace(_ context.Context, in logicalcluster.Name, name string, uid types.UID, change func(*tenancyv1alpha1.Workspace) error) error {
+	return amend(w, address{in: in, gvr: workspacesGVR, name: name}, uid, change)
+}
+
+func (w *world) AmendCluster(_ context.Context, in logicalcluster.Name, change func(*corev1alpha1.LogicalCluster) error) error {
+	return amend(w, address{in: in, gvr: logicalClustersGVR, name: corev1alpha1.LogicalClusterName}, "", change)
+}
+
+func (w *world) ReleaseWorkspace(_ context.Context, in logicalcluster.Name, name string, uid types.UID) error {
+	return amend(w, address{in: in, gvr: workspacesGVR, name: name}, uid, func(workspace *tenancyv1alpha1.Workspace) error {
+		workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(f string) bool { return !notOurs(f) })
+		return nil
+	})
+}
+
+// amend replaces an object, or removes it when its last finalizer is gone.
+func amend[T object](w *world, at address, uid types.UID, change func(T) error) error {
+	return w.write("amend", at, func() error {
 		old := w.objects[at]
 		if old == nil {
 			return apierrors.NewNotFound(resourceOf(at), at.name)
 		}
-		if old.GetResourceVersion() != obj.GetResourceVersion() {
-			return apierrors.NewConflict(resourceOf(at), at.name, errors.New("it was changed meanwhile"))
+		if uid != "" && old.GetUID() != uid {
+			return apierrors.NewConflict(resourceOf(at), at.name, errors.New("it is another object"))
 		}
-		merge(old, obj, subresource == "status")
+		obj := old.DeepCopyObject().(T)
+		if err := change(obj); err != nil {
+			return err
+		}
 		if obj.GetDeletionTimestamp() != nil && len(obj.GetFinalizers()) == 0 {
 			delete(w.objects, at)
 			return nil
@@ -350,28 +350,6 @@ func (w *world) Update(_ context.Context, in logicalcluster.Name, gvr schema.Gro
 		w.store(at, obj)
 		return nil
 	})
-}
-
-// merge keeps in obj what an update of its kind can not change.
-func merge(old, obj object, statusOnly bool) {
-	switch o := obj.(type) {
-	case *tenancyv1alpha1.Workspace:
-		before := old.(*tenancyv1alpha1.Workspace).DeepCopy()
-		if statusOnly {
-			before.Status = o.Status
-			*o = *before
-			return
-		}
-		o.Status = before.Status
-	case *corev1alpha1.LogicalCluster:
-		before := old.(*corev1alpha1.LogicalCluster).DeepCopy()
-		if statusOnly {
-			before.Status = o.Status
-			*o = *before
-			return
-		}
-		o.Status = before.Status
-	}
 }
 
 func (w *world) Delete(_ context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, namespace, name string, uid types.UID) error {

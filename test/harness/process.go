@@ -1,47 +1,56 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// stopPatience is how long a process may take to end when asked to.
-const stopPatience = 20 * time.Second
+const (
+	// stopPatience is how long a process may take to end when asked to.
+	stopPatience = 20 * time.Second
+	// lookAgain is how often a log is read while waiting for a line: files tell
+	// nobody that they grew.
+	lookAgain = 20 * time.Millisecond
+	// tailLines is how much of a log an error shows.
+	tailLines = 15
+)
 
-// Process is a program that runs beside the test. Its output goes to LogFile.
+// Process is a program that runs beside the test. Its output is added to
+// LogFile.
 type Process struct {
 	Name    string
 	LogFile string
 
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error
-	once sync.Once
+	cmd     *exec.Cmd
+	started int64 // where in LogFile this run begins
+	done    chan struct{}
+	err     error
 }
 
 // Start runs program with args and environment added to this process's own.
-func Start(name, logFile, program string, env []string, args ...string) (*Process, error) {
+// The program ends when this process does, unless outlive is set.
+func Start(name, logFile string, outlive bool, env []string, program string, args ...string) (*Process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("failed to open the log of %s: %w", name, err)
 	}
 	defer log.Close()
+	info, err := log.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("failed to open the log of %s: %w", name, err)
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// In a group of its own, so that Ctrl-C reaches it through us only; killed
-	// by the kernel should we die.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	p := &Process{Name: name, LogFile: logFile, cmd: cmd, done: make(chan struct{})}
+	cmd.SysProcAttr = attributes(outlive)
+	p := &Process{Name: name, LogFile: logFile, cmd: cmd, started: info.Size(), done: make(chan struct{})}
 	if err := startLocked(cmd); err != nil {
 		return nil, fmt.Errorf("failed to start %s: %w", name, err)
 	}
@@ -50,6 +59,16 @@ func Start(name, logFile, program string, env []string, args ...string) (*Proces
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// attributes put a process into a group of its own, so that Ctrl-C reaches it
+// through us only. One that outlives us gets a session of its own, so that it
+// does not go with our terminal; any other is killed by the kernel should we die.
+func attributes(outlive bool) *syscall.SysProcAttr {
+	if outlive {
+		return &syscall.SysProcAttr{Setsid: true}
+	}
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // Pid is the process ID.
@@ -61,8 +80,8 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Err is how the process ended, once Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// Stop asks the process to end and waits. It kills one that does not listen,
-// and says so.
+// Stop asks the process to end and waits. It returns how the process ended if
+// that was not well, and kills one that does not listen.
 func (p *Process) Stop() error {
 	if p == nil {
 		return nil
@@ -70,6 +89,9 @@ func (p *Process) Stop() error {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
+		if p.err != nil {
+			return fmt.Errorf("%s ended with %w; the end of its log:\n%s", p.Name, p.err, p.LogTail(tailLines))
+		}
 		return nil
 	case <-time.After(stopPatience):
 		p.Kill()
@@ -83,14 +105,77 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Pause stops the process from running, as a cut network or a hung host would.
-// Resume lets it go on.
-func (p *Process) Pause()  { p.signal(syscall.SIGSTOP) }
+// Wait waits until the process ends by itself.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s still runs: %w; the end of its log:\n%s", p.Name, ctx.Err(), p.LogTail(tailLines))
+	}
+}
+
+// Pause stops the process from running, as a hung host would. Resume lets it go
+// on.
+func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
 	// An error means that it has ended already, which is what callers wait for.
 	_ = p.cmd.Process.Signal(s)
+}
+
+// AwaitLine waits until the process has printed something that matches, and
+// returns the match and its groups. It fails when the process ends first.
+func (p *Process) AwaitLine(ctx context.Context, pattern *regexp.Regexp) ([]string, error) {
+	for {
+		ended := p.ended()
+		text, err := p.Output()
+		if err != nil {
+			return nil, err
+		}
+		if match := pattern.FindStringSubmatch(text); match != nil {
+			return match, nil
+		}
+		if ended {
+			return nil, fmt.Errorf("%s ended (%w) before it printed %q; the end of its log:\n%s", p.Name, endOf(p.err), pattern, p.LogTail(tailLines))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s has not printed %q: %w; the end of its log:\n%s", p.Name, pattern, ctx.Err(), p.LogTail(tailLines))
+		case <-p.done:
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+var errExitedWell = errors.New("exit status 0")
+
+func endOf(err error) error {
+	if err == nil {
+		return errExitedWell
+	}
+	return err
+}
+
+func (p *Process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Output is what the process has printed since it was started.
+func (p *Process) Output() (string, error) {
+	content, err := os.ReadFile(p.LogFile)
+	if err != nil {
+		return "", fmt.Errorf("failed to read the log of %s: %w", p.Name, err)
+	}
+	return string(content[min(p.started, int64(len(content))):]), nil
 }
 
 // LogTail returns the last lines of the log.
@@ -116,40 +201,4 @@ func (p *Process) ResidentBytes() (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s has no resident memory: it has ended", p.Name)
-}
-
-// Run runs a program to its end and returns what it printed on standard output.
-// The error holds what it printed on standard error.
-func Run(ctx context.Context, env []string, stdin, program string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if err != nil {
-		err = &RunError{Command: filepath.Base(program) + " " + strings.Join(args, " "), Stderr: strings.TrimSpace(stderr.String()), Err: err}
-	}
-	return stdout.String(), err
-}
-
-// RunError is a command that failed.
-type RunError struct {
-	Command, Stderr string
-	Err             error
-}
-
-// Error says which command, and what it printed.
-func (e *RunError) Error() string { return fmt.Sprintf("%s: %v: %s", e.Command, e.Err, e.Stderr) }
-
-// Unwrap returns the cause.
-func (e *RunError) Unwrap() error { return e.Err }
-
-// Stderr returns what the command behind err printed on standard error.
-func Stderr(err error) string {
-	var failed *RunError
-	if errors.As(err, &failed) {
-		return failed.Stderr
-	}
-	return ""
 }

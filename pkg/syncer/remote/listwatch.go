@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,7 +121,7 @@ func (d *eventDecoder) Decode() (watch.EventType, runtime.Object, error) {
 		Object json.RawMessage `json:"object"`
 	}
 	if err := d.json.Decode(&event); err != nil {
-		return "", nil, err
+		return "", nil, endOfStream(err)
 	}
 	if event.Type == watch.Error {
 		status := &metav1.Status{}
@@ -131,6 +132,17 @@ func (d *eventDecoder) Decode() (watch.EventType, runtime.Object, error) {
 	}
 	i, err := newItem(event.Object)
 	return event.Type, i, err
+}
+
+// endOfStream makes a broken connection the ordinary end of a watch, which it is
+// for all that matters: the next watch goes on where this one stopped.
+func endOfStream(err error) error {
+	var syntax *json.SyntaxError
+	var unexpected *json.UnmarshalTypeError
+	if errors.As(err, &syntax) || errors.As(err, &unexpected) {
+		return fmt.Errorf("failed to decode a watch event: %w", err)
+	}
+	return io.EOF
 }
 
 // Close ends the stream.

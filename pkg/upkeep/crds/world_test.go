@@ -91,7 +91,7 @@ func newWorld(t testing.TB) *world {
 
 	server, composed := newServer(t, definitionStore, w.catalog)
 	web := httptest.NewServer(&chain{world: w, native: server.Handler.Director, discovery: composed})
-	t.Cleanup(func() { web.CloseClientConnections(); web.Close() })
+	t.Cleanup(func() { web.CloseClientConnections(); web.Close(); w.handlers.Close(); server.Destroy() })
 	if w.hub, err = client.New(client.Unthrottled(&clientrest.Config{Host: web.URL})); err != nil {
 		t.Fatal(err)
 	}

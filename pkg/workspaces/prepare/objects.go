@@ -34,7 +34,8 @@ func Namespaces() []string { return []string{metav1.NamespaceDefault, metav1.Nam
 func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, path logicalcluster.Path) *corev1alpha1.LogicalCluster {
 	cluster := &corev1alpha1.LogicalCluster{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: corev1alpha1.LogicalClusterName,
+			Name:       corev1alpha1.LogicalClusterName,
+			Generation: 1,
 			Annotations: map[string]string{
 				corev1alpha1.PathAnnotationKey:    path.String(),
 				tenancyv1alpha1.TypeAnnotationKey: workspace.Spec.Type.String(),
@@ -65,9 +66,13 @@ func Owns(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, clus
 	return cluster.Spec.Owner != nil && *cluster.Spec.Owner == *owner(workspace, parent)
 }
 
-// NewNamespace returns a namespace.
+// NewNamespace returns a namespace, complete with what the API would add.
 func NewNamespace(name string) *corev1.Namespace {
-	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	return &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelMetadataName: name}},
+		Spec:       corev1.NamespaceSpec{Finalizers: []corev1.FinalizerName{corev1.FinalizerKubernetes}},
+		Status:     corev1.NamespaceStatus{Phase: corev1.NamespaceActive},
+	}
 }
 
 // NewServiceAccount returns the default service account of a namespace.

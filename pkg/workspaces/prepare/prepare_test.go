@@ -325,7 +325,7 @@ func TestLogicalClusterObject(t *testing.T) {
 		w.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = `{"username":"ann"}`
 	})
 	want := &corev1alpha1.LogicalCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: "cluster", Annotations: map[string]string{
+		ObjectMeta: metav1.ObjectMeta{Name: "cluster", Generation: 1, Annotations: map[string]string{
 			"kcp.io/path":                       "root:org:team",
 			"internal.tenancy.kcp.io/type":      "root:universal",
 			"experimental.tenancy.kcp.io/owner": `{"username":"ann"}`,

@@ -83,6 +83,13 @@ const (
 	ResourceVersionAnnotationKey = "workload.kcp.io/rv"
 )
 
+// AllowedWorkspacesAnnotation on a SyncTarget lists, separated by commas, the
+// paths of the workspaces that may place work on it besides its own; each admits
+// the workspaces below it too, and "*" admits all. Without the annotation the
+// workspaces below its own may, and those that have bound a compute export of
+// its workspace.
+const AllowedWorkspacesAnnotation = "workload.atrium.io/allowed-workspaces"
+
 // ToSyncTargetKey returns the key of a SyncTarget: base62 of the SHA-224 of
 // "<cluster>:<name>", where cluster is the ID of the workspace it lives in.
 func ToSyncTargetKey(cluster logicalcluster.Name, name string) string {

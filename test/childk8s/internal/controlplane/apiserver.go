@@ -12,7 +12,6 @@ import (
 	"k8s.io/component-base/compatibility"
 	"k8s.io/component-base/featuregate"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
 
@@ -46,10 +45,6 @@ func prepareAPIServer(ctx context.Context, args []string, listener net.Listener)
 		return options.CompletedOptions{}, fmt.Errorf("failed to validate the options of kube-apiserver: %w", utilerrors.NewAggregate(errs))
 	}
 	return completed, nil
-}
-
-func runAPIServer(ctx context.Context, opts options.CompletedOptions) error {
-	return app.Run(ctx, opts)
 }
 
 // parse applies flags to a component's options. It takes the sets of a component together, as its

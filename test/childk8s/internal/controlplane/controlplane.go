@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
 
@@ -50,7 +51,7 @@ func Start(ctx context.Context, config Config) (*ControlPlane, error) {
 
 func (c *ControlPlane) serve(opts options.CompletedOptions) {
 	defer close(c.apiserverDone)
-	c.report(c.serving, "kube-apiserver", func() error { return runAPIServer(c.serving, opts) })
+	c.report(c.serving, "kube-apiserver", func() error { return app.Run(c.serving, opts) })
 }
 
 // StartControllers brings up the controller manager and the scheduler.

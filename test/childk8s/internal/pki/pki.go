@@ -11,20 +11,21 @@ import (
 // The names of what Ensure makes. A name stands for NAME.crt and NAME.key in the directory, except
 // ServiceAccounts, which stands for NAME.key and NAME.pub.
 const (
-	CA                      = "ca"
-	FrontProxyCA            = "front-proxy-ca"
-	APIServer               = "apiserver"
-	Kubelet                 = "kubelet"
-	Admin                   = "admin"
-	ControllerManager       = "kube-controller-manager"
-	Scheduler               = "kube-scheduler"
-	Kwok                    = "kwok"
-	APIServerToKubelet      = "apiserver-kubelet-client"
-	FrontProxyClient        = "front-proxy-client"
-	ServiceAccounts         = "sa"
-	mastersGroup            = "system:masters"
-	frontProxyClientSubject = "front-proxy-client"
+	CA                 = "ca"
+	FrontProxyCA       = "front-proxy-ca"
+	APIServer          = "apiserver"
+	Kubelet            = "kubelet"
+	Admin              = "admin"
+	ControllerManager  = "kube-controller-manager"
+	Scheduler          = "kube-scheduler"
+	Kwok               = "kwok"
+	APIServerToKubelet = "apiserver-kubelet-client"
+	FrontProxyClient   = "front-proxy-client"
+	ServiceAccounts    = "sa"
 )
+
+// mastersGroup is the group that may do everything, by Kubernetes' own rules.
+const mastersGroup = "system:masters"
 
 // Dir is a directory that Ensure has filled.
 type Dir string
@@ -48,7 +49,7 @@ func Ensure(dir string, serviceIP net.IP, now time.Time) (Dir, error) {
 	if err := d.ensureLeaves(CA, "child-ca", clusterLeaves(serviceIP), now); err != nil {
 		return "", err
 	}
-	frontProxy := map[string]leaf{FrontProxyClient: client(frontProxyClientSubject)}
+	frontProxy := map[string]leaf{FrontProxyClient: client("front-proxy-client")}
 	if err := d.ensureLeaves(FrontProxyCA, "child-front-proxy-ca", frontProxy, now); err != nil {
 		return "", err
 	}

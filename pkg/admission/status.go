@@ -1,0 +1,39 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
+)
+
+// reported are the kinds whose status the hub alone writes, and then believes.
+var reported = []schema.GroupResource{
+	apisv1alpha2.Resource("apiexports"),
+	apisv1alpha2.Resource("apibindings"),
+	schedulingv1alpha1.Resource("locations"),
+	schedulingv1alpha1.Resource("placements"),
+}
+
+var errReported = errors.New("the hub alone writes this status")
+
+// Status keeps tenants from writing what the hub reports to them.
+type Status struct{ *admission.Handler }
+
+var _ admission.ValidationInterface = &Status{}
+
+// NewStatus returns the plugin.
+func NewStatus() *Status { return &Status{admission.NewHandler(admission.Update)} }
+
+// Validate refuses writes of tenants to the status subresource.
+func (p *Status) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetSubresource() != "status" || isMaster(a.GetUserInfo()) || !slices.Contains(reported, a.GetResource().GroupResource()) {
+		return nil
+	}
+	return admission.NewForbidden(a, errReported)
+}

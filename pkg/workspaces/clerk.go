@@ -1,0 +1,203 @@
+package workspaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/storage"
+	storeerr "k8s.io/apiserver/pkg/storage/errors"
+	nativescheme "k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/pkg/partition"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	sdkscheme "github.com/atriumhub/atrium/sdk/apis/scheme"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// storageClerk is the clerk of a hub.
+type storageClerk struct {
+	// created is storage of what is only ever created here, by its type.
+	created map[schema.GroupVersionResource]storage.Interface
+	// workspaces and clusters are read as they lie there: metadata that this
+	// package does not change, such as who manages which field, must survive.
+	workspaces, clusters storage.Interface
+}
+
+var _ clerk = (*storageClerk)(nil)
+
+// newStorageClerk opens the resources a workspace begins with.
+func newStorageClerk(natives, customResources *partition.Getter) (*storageClerk, error) {
+	c := &storageClerk{created: map[schema.GroupVersionResource]storage.Interface{}}
+	o := opener{}
+	for gvr, empty := range map[schema.GroupVersionResource]runtime.Object{
+		namespacesGVR:      &corev1.Namespace{},
+		serviceAccountsGVR: &corev1.ServiceAccount{},
+		configMapsGVR:      &corev1.ConfigMap{},
+		bindingsGVR:        &rbacv1.ClusterRoleBinding{},
+	} {
+		c.created[gvr] = o.open(natives, gvr, codecOf(nativescheme.Codecs, runtime.ContentTypeProtobuf, gvr), empty)
+	}
+	c.created[logicalClustersGVR] = o.open(customResources, logicalClustersGVR, codecOf(sdkscheme.Codecs, runtime.ContentTypeJSON, logicalClustersGVR), &corev1alpha1.LogicalCluster{})
+	c.clusters = o.open(customResources, logicalClustersGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{})
+	c.workspaces = o.open(customResources, workspacesGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{})
+	return c, o.err
+}
+
+// opener remembers the first error.
+type opener struct{ err error }
+
+func (o *opener) open(getter *partition.Getter, gvr schema.GroupVersionResource, codec runtime.Codec, empty runtime.Object) storage.Interface {
+	if o.err != nil {
+		return nil
+	}
+	// The connection lives as long as the process, like that of the API.
+	opened, _, err := getter.Open(partition.OpenConfig{
+		GroupResource: gvr.GroupResource(),
+		Codec:         codec,
+		NewFunc:       func() runtime.Object { return empty.DeepCopyObject() },
+		NewListFunc:   func() runtime.Object { return &unstructured.UnstructuredList{} },
+	})
+	if err != nil {
+		o.err = fmt.Errorf("failed to open %s: %w", gvr.GroupResource(), err)
+	}
+	return opened
+}
+
+func codecOf(codecs serializer.CodecFactory, mediaType string, gvr schema.GroupVersionResource) runtime.Codec {
+	info, _ := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), mediaType)
+	gv := gvr.GroupVersion()
+	return codecs.CodecForVersions(info.Serializer, codecs.UniversalDeserializer(), gv, gv)
+}
+
+// keyOf returns the key that the registry of a resource would use.
+func keyOf(store storage.Interface, namespace, name string) string {
+	prefix := store.(interface{ ResourcePrefix() string }).ResourcePrefix()
+	if namespace == "" {
+		return prefix + "/" + name
+	}
+	return prefix + "/" + namespace + "/" + name
+}
+
+func (c *storageClerk) Create(ctx context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object) error {
+	store, ok := c.created[gvr]
+	if !ok {
+		return fmt.Errorf("no storage is open for %s", gvr)
+	}
+	rest.FillObjectMetaSystemFields(obj)
+	err := store.Create(within(ctx, in), keyOf(store, obj.GetNamespace(), obj.GetName()), obj, nil, 0)
+	return storeerr.InterpretCreateError(err, gvr.GroupResource(), obj.GetName())
+}
+
+// within makes ctx that of a request to the workspace in.
+func within(ctx context.Context, in logicalcluster.Name) context.Context {
+	return keyspace.WithScope(ctx, keyspace.In(in))
+}
+
+func (c *storageClerk) GetWorkspace(ctx context.Context, in logicalcluster.Name, name string) (*tenancyv1alpha1.Workspace, error) {
+	raw := &unstructured.Unstructured{}
+	if err := c.workspaces.Get(within(ctx, in), keyOf(c.workspaces, "", name), storage.GetOptions{}, raw); err != nil {
+		return nil, storeerr.InterpretGetError(err, workspacesGVR.GroupResource(), name)
+	}
+	return typed[tenancyv1alpha1.Workspace](raw)
+}
+
+func (c *storageClerk) AmendWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID, change func(*tenancyv1alpha1.Workspace) error) error {
+	return c.amend(ctx, c.workspaces, workspacesGVR, in, name, &uid, func(raw *unstructured.Unstructured) error {
+		before, err := typed[tenancyv1alpha1.Workspace](raw)
+		if err != nil {
+			return err
+		}
+		workspace := before.DeepCopy()
+		if err := change(workspace); err != nil {
+			return err
+		}
+		raw.SetFinalizers(workspace.Finalizers)
+		raw.SetLabels(workspace.Labels)
+		raw.SetAnnotations(workspace.Annotations)
+		return errors.Join(
+			setIfChanged(raw, "spec", &before.Spec, &workspace.Spec),
+			setIfChanged(raw, "status", &before.Status, &workspace.Status),
+		)
+	})
+}
+
+func (c *storageClerk) AmendCluster(ctx context.Context, in logicalcluster.Name, change func(*corev1alpha1.LogicalCluster) error) error {
+	return c.amend(ctx, c.clusters, logicalClustersGVR, in, corev1alpha1.LogicalClusterName, nil, func(raw *unstructured.Unstructured) error {
+		before, err := typed[corev1alpha1.LogicalCluster](raw)
+		if err != nil {
+			return err
+		}
+		cluster := before.DeepCopy()
+		if err := change(cluster); err != nil {
+			return err
+		}
+		return setIfChanged(raw, "status", &before.Status, &cluster.Status)
+	})
+}
+
+func (c *storageClerk) amend(ctx context.Context, store storage.Interface, gvr schema.GroupVersionResource, in logicalcluster.Name, name string, uid *types.UID, change func(*unstructured.Unstructured) error) error {
+	update := storage.SimpleUpdate(func(stored runtime.Object) (runtime.Object, error) {
+		raw := stored.(*unstructured.Unstructured).DeepCopy()
+		return raw, change(raw)
+	})
+	err := store.GuaranteedUpdate(within(ctx, in), keyOf(store, "", name), &unstructured.Unstructured{}, false, &storage.Preconditions{UID: uid}, update, nil)
+	return storeerr.InterpretUpdateError(err, gvr.GroupResource(), name)
+}
+
+// errStillHeld ends the deletion of a Workspace that others hold too.
+var errStillHeld = errors.New("held by others")
+
+func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID) error {
+	ours := func(_ context.Context, obj runtime.Object) error {
+		raw := obj.(*unstructured.Unstructured)
+		if raw.GetDeletionTimestamp() == nil || slices.ContainsFunc(raw.GetFinalizers(), notOurs) {
+			return errStillHeld
+		}
+		return nil
+	}
+	err := c.workspaces.Delete(within(ctx, in), keyOf(c.workspaces, "", name), &unstructured.Unstructured{}, &storage.Preconditions{UID: &uid}, ours, nil, storage.DeleteOptions{})
+	if !errors.Is(err, errStillHeld) {
+		return storeerr.InterpretDeleteError(err, workspacesGVR.GroupResource(), name)
+	}
+	return c.AmendWorkspace(ctx, in, name, uid, func(workspace *tenancyv1alpha1.Workspace) error {
+		workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(f string) bool { return !notOurs(f) })
+		return nil
+	})
+}
+
+func notOurs(finalizer string) bool { return finalizer != corev1alpha1.LogicalClusterFinalizer }
+
+// typed returns what raw says as a T.
+func typed[T any](raw *unstructured.Unstructured) (*T, error) {
+	out := new(T)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw.Object, out); err != nil {
+		return nil, fmt.Errorf("failed to read %s %s: %w", raw.GetKind(), raw.GetName(), err)
+	}
+	return out, nil
+}
+
+// setIfChanged makes after the content of a field, unless it was so before.
+func setIfChanged[T any](raw *unstructured.Unstructured, field string, before, after *T) error {
+	if equality.Semantic.DeepEqual(before, after) {
+		return nil
+	}
+	value, err := runtime.DefaultUnstructuredConverter.ToUnstructured(after)
+	if err != nil {
+		return fmt.Errorf("failed to write %s: %w", field, err)
+	}
+	raw.Object[field] = value
+	return nil
+}
