@@ -10,6 +10,7 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver"
+	apiservervalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/admission"
@@ -56,6 +57,9 @@ type Config struct {
 	MaxRequestBodyBytes int64
 	// IdleAfter is how long a shape nobody asks for keeps its handler.
 	IdleAfter time.Duration
+	// Keep names shapes whose handlers stay although they are idle, such as
+	// those of the hub's own kinds; nil keeps none.
+	Keep func(shape string) bool
 	// Clock is for tests.
 	Clock clock.WithTicker
 }
@@ -84,9 +88,13 @@ func New(config Config) (*Handlers, error) {
 	if config.IdleAfter == 0 {
 		config.IdleAfter = DefaultIdleAfter
 	}
+	if config.Keep == nil {
+		config.Keep = func(string) bool { return false }
+	}
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
+	apiservervalidation.RegisterMetrics()
 	return &Handlers{config: config}, nil
 }
 
@@ -151,8 +159,8 @@ func (h *Handlers) Run(ctx context.Context) {
 func (h *Handlers) RetireIdle() {
 	before := h.config.Clock.Now().Add(-h.config.IdleAfter)
 	h.served.Range(func(shape, value any) bool {
-		if value.(*served).idleSince(before) {
-			h.Retire(shape.(string))
+		if name := shape.(string); !h.config.Keep(name) && value.(*served).idleSince(before) {
+			h.Retire(name)
 		}
 		return true
 	})

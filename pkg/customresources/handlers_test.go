@@ -165,10 +165,15 @@ func TestRetire(t *testing.T) {
 }
 
 // A handler is torn down when nobody asked for it in a while, but not under a
-// watch.
+// watch, and not one that is to be kept.
 func TestRetireIdle(t *testing.T) {
 	ctx := context.Background()
 	h := newHouse(t)
+	kept := h.install("c", widgetCRD(nil))
+	h.handlers.config.Keep = func(shape string) bool { return shape == kept.Shape }
+	if _, err := h.widgets(t, "c").List(ctx, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	h.install("a", coloured())
 	h.install("b", sized())
 	watch, err := h.widgets(t, "a").Watch(ctx, metav1.ListOptions{})
@@ -184,8 +189,8 @@ func TestRetireIdle(t *testing.T) {
 	<-watch.ResultChan()
 	h.clock.Step(DefaultIdleAfter + time.Second)
 	h.handlers.RetireIdle()
-	if got := h.handlers.Len(); got != 1 {
-		t.Errorf("%d handlers, want that of the watched shape", got)
+	if got := h.handlers.Len(); got != 2 {
+		t.Errorf("%d handlers, want those of the watched shape and of the kept one", got)
 	}
 	watch.Stop()
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"weak"
 
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,11 +27,11 @@ import (
 )
 
 // How many answers are kept: a list of groups is tens of kilobytes, an OpenAPI
-// document up to a megabyte or two.
+// document up to two hundred, compressed.
 const (
 	keptDocuments = 256
-	keptOpenAPIV3 = 48
-	keptOpenAPIV2 = 4
+	keptOpenAPIV3 = 128
+	keptOpenAPIV2 = 16
 )
 
 // Config is what a Handler composes its answers of.
@@ -49,11 +50,11 @@ type Handler struct {
 	core http.Handler // /api
 
 	documents *lru.Cache // Set.Hash → *documents
-	v2        *lru.Cache // Set.Hash → *lazy[http.Handler]
+	v2        *lru.Cache // Set.Hash → *lazy[*document]
 	v3        *lru.Cache // document hash → *lazy[*document]
-	mu        sync.Mutex // makes look-up and insertion in the caches one step
 
-	staticV2 func() (*spec.Swagger, error)
+	mu     sync.Mutex // makes look-up and insertion in v2 and v3 one step
+	keptV2 weak.Pointer[spec.Swagger]
 }
 
 // New returns a Handler for the given catalog and compiled-in APIs.
@@ -79,11 +80,6 @@ func New(config Config) (*Handler, error) {
 		h.forDocuments(func(d *documents, w http.ResponseWriter, r *http.Request) {
 			writeAggregated(w, r, &d.core, d.etag+"-api")
 		}))
-	if config.Natives.OpenAPIV2 != nil {
-		h.staticV2 = sync.OnceValues(config.Natives.OpenAPIV2)
-	} else {
-		h.staticV2 = func() (*spec.Swagger, error) { return emptySwagger(), nil }
-	}
 	return h, nil
 }
 

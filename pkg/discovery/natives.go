@@ -44,31 +44,16 @@ const aggregatedJSON = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupD
 // OpenAPI configurations are those of the server's config; the server needs
 // not publish OpenAPI itself (SkipOpenAPIInstallation saves the memory).
 func NativesOf(server *genericapiserver.GenericAPIServer, v2 *openapicommon.Config, v3 *openapicommon.OpenAPIV3Config) (Natives, error) {
-	natives := Natives{
-		Resources: map[schema.GroupVersion][]metav1.APIResource{},
-		OpenAPIV3: map[string]func() (*spec3.OpenAPI, error){},
+	groups, err := groupsOf(server)
+	if err != nil {
+		return Natives{}, err
 	}
-	for _, manager := range []http.Handler{server.AggregatedLegacyDiscoveryGroupManager, server.AggregatedDiscoveryGroupManager} {
-		var list apidiscoveryv2.APIGroupDiscoveryList
-		if err := ask(manager, "/", aggregatedJSON, &list); err != nil {
-			return Natives{}, fmt.Errorf("read aggregated discovery: %w", err)
-		}
-		natives.Groups = append(natives.Groups, list.Items...)
-	}
-	slices.SortStableFunc(natives.Groups, func(a, b apidiscoveryv2.APIGroupDiscovery) int {
-		return preference(a.Name) - preference(b.Name)
-	})
 	container := server.Handler.GoRestfulContainer
-	for _, group := range natives.Groups {
-		for _, version := range group.Versions {
-			gv := schema.GroupVersion{Group: group.Name, Version: version.Version}
-			var list metav1.APIResourceList
-			if err := ask(container, "/"+pathOf(gv), "application/json", &list); err != nil {
-				return Natives{}, fmt.Errorf("read resources of %s: %w", gv, err)
-			}
-			natives.Resources[gv] = list.APIResources
-		}
+	resources, err := resourcesOf(container, groups)
+	if err != nil {
+		return Natives{}, err
 	}
+	natives := Natives{Groups: groups, Resources: resources, OpenAPIV3: map[string]func() (*spec3.OpenAPI, error){}}
 	if v2 != nil {
 		natives.OpenAPIV2 = func() (*spec.Swagger, error) {
 			swagger, err := openapibuilder.BuildOpenAPISpecFromRoutes(restfuladapter.AdaptWebServices(container.RegisteredWebServices()), v2)
@@ -83,6 +68,38 @@ func NativesOf(server *genericapiserver.GenericAPIServer, v2 *openapicommon.Conf
 		addOpenAPIV3(natives.OpenAPIV3, server, v3)
 	}
 	return natives, nil
+}
+
+// groupsOf returns the groups of server in the order of preference.
+func groupsOf(server *genericapiserver.GenericAPIServer) ([]apidiscoveryv2.APIGroupDiscovery, error) {
+	var groups []apidiscoveryv2.APIGroupDiscovery
+	for _, manager := range []http.Handler{server.AggregatedLegacyDiscoveryGroupManager, server.AggregatedDiscoveryGroupManager} {
+		var list apidiscoveryv2.APIGroupDiscoveryList
+		if err := ask(manager, "/", aggregatedJSON, &list); err != nil {
+			return nil, fmt.Errorf("read aggregated discovery: %w", err)
+		}
+		groups = append(groups, list.Items...)
+	}
+	slices.SortStableFunc(groups, func(a, b apidiscoveryv2.APIGroupDiscovery) int {
+		return preference(a.Name) - preference(b.Name)
+	})
+	return groups, nil
+}
+
+// resourcesOf returns what handler lists for each version of groups.
+func resourcesOf(handler http.Handler, groups []apidiscoveryv2.APIGroupDiscovery) (map[schema.GroupVersion][]metav1.APIResource, error) {
+	resources := map[schema.GroupVersion][]metav1.APIResource{}
+	for _, group := range groups {
+		for _, version := range group.Versions {
+			gv := schema.GroupVersion{Group: group.Name, Version: version.Version}
+			var list metav1.APIResourceList
+			if err := ask(handler, "/"+pathOf(gv), "application/json", &list); err != nil {
+				return nil, fmt.Errorf("read resources of %s: %w", gv, err)
+			}
+			resources[gv] = list.APIResources
+		}
+	}
+	return resources, nil
 }
 
 // addOpenAPIV3 adds a builder for each web service of the server.

@@ -15,14 +15,13 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 
-	"github.com/munnerz/goautoneg"
 	"k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder"
 	apiextensionsfeatures "k8s.io/apiextensions-apiserver/pkg/features"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/klog/v2"
-	"k8s.io/kube-openapi/pkg/cached"
 	openapihandler "k8s.io/kube-openapi/pkg/handler"
 	"k8s.io/kube-openapi/pkg/handler3"
 	"k8s.io/kube-openapi/pkg/spec3"
@@ -57,13 +56,6 @@ func cachedIn[T any](h *Handler, cache *lru.Cache, key string, make func() (T, e
 	return l.value, l.err
 }
 
-// document is an OpenAPI v3 document as it is sent.
-type document struct {
-	json  []byte
-	proto func() ([]byte, error)
-	made  time.Time
-}
-
 // serveOpenAPIV3Index answers /openapi/v3: the paths of the documents, each
 // with the hash under which it never changes. The hashes are those of what
 // documents are made of, so that none has to be made to answer.
@@ -90,8 +82,6 @@ func (h *Handler) serveOpenAPIV3(w http.ResponseWriter, req *http.Request, set *
 		http.NotFound(w, req)
 		return
 	}
-	w.Header().Set("Vary", "Accept")
-	w.Header().Set("Etag", strconv.Quote(hash))
 	if asked := req.URL.Query().Get("hash"); asked != "" {
 		if asked != hash {
 			// Relative, because the workspace's prefix is not known here.
@@ -102,51 +92,13 @@ func (h *Handler) serveOpenAPIV3(w http.ResponseWriter, req *http.Request, set *
 		w.Header().Set("Cache-Control", "public, immutable")
 		w.Header().Set("Expires", time.Now().AddDate(1, 0, 0).UTC().Format(http.TimeFormat))
 	}
-	contentType, ok := acceptable(req, "com.github.proto-openapi.spec.v3.v1.0+protobuf", "com.github.proto-openapi.spec.v3@v1.0+protobuf")
-	if !ok {
-		w.WriteHeader(http.StatusNotAcceptable)
-		return
-	}
 	doc, err := cachedIn(h, h.v3, hash, func() (*document, error) { return h.buildOpenAPIV3(set, path) })
-	data := []byte(nil)
-	if err == nil {
-		data, err = doc.encoded(contentType)
-	}
 	if err != nil {
 		klog.ErrorS(err, "Making an OpenAPI v3 document failed", "path", path)
 		http.Error(w, fmt.Sprintf("make OpenAPI document %s: %v", path, err), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", contentType)
-	http.ServeContent(w, req, "", doc.made, bytes.NewReader(data))
-}
-
-func (d *document) encoded(contentType string) ([]byte, error) {
-	if contentType == "application/json" {
-		return d.json, nil
-	}
-	return d.proto()
-}
-
-// acceptable returns the content type to answer in: JSON, or the first of
-// protobufs, whichever of their names the client used.
-func acceptable(req *http.Request, protobufs ...string) (string, bool) {
-	accept := req.Header.Get("Accept")
-	if accept == "" {
-		return "application/json", true
-	}
-	for _, clause := range goautoneg.ParseAccept(accept) {
-		if clause.Type != "application" && clause.Type != "*" {
-			continue
-		}
-		if clause.SubType == "json" || clause.SubType == "*" {
-			return "application/json", true
-		}
-		if slices.Contains(protobufs, clause.SubType) {
-			return "application/" + protobufs[0], true
-		}
-	}
-	return "", false
+	doc.serve(w, req, hash, "com.github.proto-openapi.spec.v3.v1.0+protobuf", "com.github.proto-openapi.spec.v3@v1.0+protobuf")
 }
 
 // openAPIV3Hashes returns the paths of the documents of set, with a hash over
@@ -249,7 +201,7 @@ func (h *Handler) buildOpenAPIV3(set *catalog.Set, path string) (*document, erro
 	if err != nil {
 		return nil, fmt.Errorf("encode schemas: %w", err)
 	}
-	return &document{json: data, made: time.Now(), proto: sync.OnceValues(func() ([]byte, error) { return handler3.ToV3ProtoBinary(data) })}, nil
+	return newDocument(data, handler3.ToV3ProtoBinary)
 }
 
 func builderOptions(v2 bool) builder.Options {
@@ -261,17 +213,17 @@ func builderOptions(v2 bool) builder.Options {
 
 // serveOpenAPIV2 answers /openapi/v2.
 func (h *Handler) serveOpenAPIV2(w http.ResponseWriter, req *http.Request, set *catalog.Set) {
-	handler, err := cachedIn(h, h.v2, set.Hash, func() (http.Handler, error) { return h.buildOpenAPIV2(set) })
+	doc, err := cachedIn(h, h.v2, set.Hash, func() (*document, error) { return h.buildOpenAPIV2(set) })
 	if err != nil {
 		klog.ErrorS(err, "Making the OpenAPI v2 document failed")
 		http.Error(w, fmt.Sprintf("make OpenAPI v2 document: %v", err), http.StatusInternalServerError)
 		return
 	}
-	handler.ServeHTTP(w, req)
+	doc.serve(w, req, h.stamp+set.Hash, "com.github.proto-openapi.spec.v2.v1.0+protobuf", "com.github.proto-openapi.spec.v2@v1.0+protobuf")
 }
 
-func (h *Handler) buildOpenAPIV2(set *catalog.Set) (http.Handler, error) {
-	native, err := h.staticV2()
+func (h *Handler) buildOpenAPIV2(set *catalog.Set) (*document, error) {
+	native, err := h.nativeV2()
 	if err != nil {
 		return nil, err
 	}
@@ -293,18 +245,34 @@ func (h *Handler) buildOpenAPIV2(set *catalog.Set) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("merge schemas: %w", err)
 	}
-	// The upstream service knows the old and the new protobuf names, gzip and
-	// ETags. It registers itself at a path of a mux: this mux has only one.
-	var only capture
-	openapihandler.NewOpenAPIServiceLazy(cached.Static(merged, set.Hash)).RegisterOpenAPIVersionedService("/openapi/v2", &only)
-	return only.handler, nil
+	data, err := merged.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode schemas: %w", err)
+	}
+	return newDocument(data, openapihandler.ToProtoBinary)
 }
 
-// capture is a mux with one path.
-type capture struct{ handler http.Handler }
-
-// Handle keeps handler.
-func (c *capture) Handle(_ string, handler http.Handler) { c.handler = handler }
+// nativeV2 returns the specification of all compiled-in APIs. It is kept no
+// longer than memory is plentiful: few clients still ask for v2.
+func (h *Handler) nativeV2() (*spec.Swagger, error) {
+	h.mu.Lock()
+	kept := h.keptV2.Value()
+	h.mu.Unlock()
+	if kept != nil {
+		return kept, nil
+	}
+	if h.natives.OpenAPIV2 == nil {
+		return emptySwagger(), nil
+	}
+	made, err := h.natives.OpenAPIV2()
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keptV2 = weak.Make(made)
+	return made, nil
+}
 
 func emptySwagger() *spec.Swagger {
 	return &spec.Swagger{SwaggerProps: spec.SwaggerProps{

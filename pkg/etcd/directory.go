@@ -73,28 +73,42 @@ func probeWrite(dir string) error {
 	return probe.Close()
 }
 
-// inspect opens the database as etcd will do a moment later, but in a
-// goroutine whose panic can be caught: etcd opens it in one of its own, where
-// a damaged file would end the process. A missing file is fine.
+// inspect reads the pages of the database that etcd will read a moment later, but
+// in this goroutine, whose panic can be caught: etcd does it in one of its own,
+// where a damaged file would end the process. A missing file is fine.
 func inspect(dir string) (err error) {
 	path := filepath.Join(dir, "member", "snap", "db")
-	if _, statErr := os.Stat(path); errors.Is(statErr, os.ErrNotExist) {
+	info, statErr := os.Stat(path)
+	if errors.Is(statErr, os.ErrNotExist) {
 		return nil
+	}
+	if statErr != nil {
+		return fmt.Errorf("opening %s: %w: %w", path, classify(statErr), statErr)
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("reading %s: %w: %v", path, ErrCorrupt, r)
 		}
 	}()
-	db, openErr := bbolt.Open(path, 0o600, &bbolt.Options{
-		ReadOnly:        true,
-		PreLoadFreelist: true,
-		Timeout:         200 * time.Millisecond,
-	})
+	db, openErr := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: 200 * time.Millisecond})
 	if openErr != nil {
 		return fmt.Errorf("opening %s: %w: %w", path, classify(openErr), openErr)
 	}
-	return db.Close()
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("reading %s: %w: it should have %d bytes and has %d", path, ErrCorrupt, tx.Size(), info.Size())
+		}
+		return visit(tx)
+	})
+}
+
+// visit goes to every page that holds keys. It panics at one that is not what it
+// should be.
+func visit(tx *bbolt.Tx) error {
+	return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error {
+		return bucket.ForEach(func(_, _ []byte) error { return nil })
+	})
 }
 
 // classify maps what bbolt says to the errors of this package.

@@ -71,7 +71,7 @@ func (f *follower[T]) wait(ctx context.Context, err error) {
 		f.pause = firstPause
 	}
 	if err != nil {
-		klog.FromContext(ctx).V(2).Info("Informer lost storage", "informer", f.informer.config.Name, "pause", f.pause, "err", err)
+		klog.FromContext(ctx).V(loudness(f.pause)).Info("Informer lost storage", "informer", f.informer.config.Name, "pause", f.pause, "err", err)
 	}
 	timer := f.informer.config.Clock.NewTimer(f.pause)
 	defer timer.Stop()
@@ -80,6 +80,14 @@ func (f *follower[T]) wait(ctx context.Context, err error) {
 	case <-ctx.Done():
 	case <-timer.C():
 	}
+}
+
+// loudness keeps what mends itself at once out of the log.
+func loudness(pause time.Duration) int {
+	if pause < time.Second {
+		return 2
+	}
+	return 0
 }
 
 // list reads everything and makes the store equal to it (I1, I3).

@@ -48,9 +48,24 @@ type lazyCache struct {
 	stopped bool
 }
 
+// runningCache is a started watch cache.
 type runningCache struct {
 	*cacher.CacheDelegator
 	cacher *cacher.Cacher
+
+	firstReady sync.Once
+	// floor is the revision of the first state the cache held. Older ones it
+	// has never known.
+	floor atomic.Uint64
+}
+
+// learnFloor sets floor once the cache is ready.
+func (r *runningCache) learnFloor() {
+	r.firstReady.Do(func() {
+		if revision, err := r.cacher.LastSyncResourceVersion(); err == nil {
+			r.floor.Store(revision)
+		}
+	})
 }
 
 func newLazyCache(raw storage.Interface, settings cacheSettings) *lazyCache {
@@ -123,22 +138,34 @@ func (l *lazyCache) stop() {
 // ready starts the cache if need be and waits until it has read its resource.
 func (l *lazyCache) ready(ctx context.Context) (*runningCache, error) {
 	running, err := l.start()
-	if err != nil || running.cacher.Ready() {
-		return running, err
+	if err != nil {
+		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, warmUp)
-	defer cancel()
-	_ = running.cacher.Wait(ctx) // an unready cache answers for itself
+	if !running.cacher.Ready() {
+		ctx, cancel := context.WithTimeout(ctx, warmUp)
+		defer cancel()
+		if err := running.cacher.Wait(ctx); err != nil {
+			return running, nil // an unready cache answers for itself
+		}
+	}
+	running.learnFloor()
 	return running, nil
 }
 
-// Watch starts the cache.
+// Watch starts the cache. A watch from before the cache began is served by
+// etcd: whoever listed a resource that was not cached yet, and goes on to
+// watch it, must not be told that the revision just seen is too old.
 func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
 	running, err := l.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return running.Watch(ctx, key, opts)
+	revision, err := l.Versioner().ParseResourceVersion(opts.ResourceVersion)
+	if err != nil || revision == 0 || revision >= running.floor.Load() {
+		return running.Watch(ctx, key, opts)
+	}
+	opts.ProgressNotify = opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks
+	return l.Interface.Watch(ctx, key, opts)
 }
 
 // GetList starts the cache if the caller accepts what a cache holds. A list

@@ -290,3 +290,29 @@ func collectDeletions(w watch.Interface, n int) map[string]string {
 	}
 	return out
 }
+
+// A watch may start where a list ended even if the cache began later, and
+// hears of what happened in between.
+func TestWatchFromBeforeTheCacheBegan(t *testing.T) {
+	h := newHub(t, hubOptions{cached: true})
+	ctx := in(t, "one")
+	mustCreate(t, ctx, h.pods, newPod("ns", "a"))
+	list := &example.PodList{}
+	if err := h.pods.GetList(ctx, "/pods", recursive(), list); err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, in(t, "two"), h.pods, newPod("ns", "b"))
+	mustCreate(t, ctx, h.pods, newPod("ns", "b"))
+	if h.cacheRuns() {
+		t.Fatal("the cache runs already")
+	}
+	early := mustWatch(t, ctx, h.pods, "/pods", from(list, recursive()))
+	if !h.cacheRuns() {
+		t.Fatal("the cache was not started")
+	}
+	late := mustWatch(t, ctx, h.pods, "/pods", from(list, recursive()))
+	mustCreate(t, ctx, h.pods, newPod("ns", "c"))
+	expect(t, early, "ADDED one/ns/b", "ADDED one/ns/c")
+	expect(t, late, "ADDED one/ns/b", "ADDED one/ns/c")
+	h.barrier(t, early, ctx)
+}

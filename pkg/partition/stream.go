@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
+	"k8s.io/klog/v2"
 )
 
 // streamHeader tells watches apart that shall not share a stream. etcd ignores
@@ -34,6 +35,23 @@ func (o ownStream) RequestWatchProgress(ctx context.Context) error {
 
 func (o ownStream) context(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, streamHeader, o.name)
+}
+
+// GetCurrentResourceVersion implements storage.Interface. A cache asks for the
+// newest revision before a consistent read and then waits until its watch has
+// come that far. If nothing of its own resource was written it waits for etcd
+// to say so, and asks for that every 100 ms; in a hub somebody always writes
+// something, so nearly every list would wait. Asking along with the revision
+// makes it a round trip.
+func (o ownStream) GetCurrentResourceVersion(ctx context.Context) (uint64, error) {
+	revision, err := o.Interface.GetCurrentResourceVersion(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := o.Interface.RequestWatchProgress(o.context(context.Background())); err != nil {
+		klog.FromContext(ctx).V(4).Info("Asking etcd for progress failed", "stream", o.name, "err", err)
+	}
+	return revision, nil
 }
 
 // IsWatchListSemanticsUnSupported is looked for by client-go under this name.

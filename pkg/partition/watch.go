@@ -23,6 +23,7 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	name, single := scope.Workspace()
 	if s.indexed && single {
 		opts.Predicate.IndexFields = []string{workspaceField}
+		opts.Predicate.GetAttrs = stampedAttrs(opts.Predicate.GetAttrs)
 		opts.Predicate.Field = require(opts.Predicate.Field, workspaceField, string(name))
 	}
 	if s.indexed {

@@ -20,11 +20,12 @@ var _ copy.Rules = rules{}
 
 // Intent reads the assignment of a hub object.
 func (r rules) Intent(hubObj *copy.Object) copy.Intent {
-	switch transform.AssignmentOf(hubObj, r.key) {
-	case transform.Assigned:
-		return copy.Keep
-	case transform.Leaving:
+	assignment := transform.AssignmentOf(hubObj, r.key)
+	switch {
+	case assignment == transform.Leaving:
 		return copy.Remove
+	case assignment == transform.Assigned && !transform.Settled(r.resource, hubObj):
+		return copy.Keep
 	default:
 		return copy.Wait
 	}

@@ -15,9 +15,9 @@ const (
 	stepRest step = "rest"
 	// stepAssign: the Workspace was stored without an ID; give it one.
 	stepAssign step = "assign"
-	// stepRefuseType: the type does not exist; say so and wait for it.
+	// stepRefuseType: the type does not exist; say so (once) and wait for it.
 	stepRefuseType step = "refuse type"
-	// stepRefuseID: the ID belongs to another Workspace; say so.
+	// stepRefuseID: the ID belongs to another Workspace; say so (once).
 	stepRefuseID step = "refuse ID"
 	// stepFurnish: create what every workspace begins with.
 	stepFurnish step = "furnish"
@@ -52,9 +52,9 @@ func next(f facts) step {
 	case f.workspace.Spec.Cluster == "":
 		return stepAssign
 	case !f.owned:
-		return unlessSaid(stepRefuseID, f.workspace, refusedID())
+		return stepRefuseID
 	case f.cluster == nil && !f.knownType:
-		return unlessSaid(stepRefuseType, f.workspace, refusedType(f.workspace))
+		return stepRefuseType
 	case !furnished(f.cluster):
 		return stepFurnish
 	case f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseInitializing && len(f.cluster.Status.Initializers) == 0:

@@ -31,6 +31,9 @@ const (
 	// patience is how long furnishing may fail before users are told: most
 	// troubles are over by then.
 	patience = 2 * time.Second
+	// grace is how long a LogicalCluster may outlive what is known of its
+	// Workspace before that is looked into: the two are watched separately.
+	grace = 5 * time.Second
 )
 
 // Config is what New needs. All fields are required but for Content,
@@ -46,7 +49,7 @@ type Config struct {
 	// Directory knows the paths.
 	Directory *directory.Directory
 	// Natives and CustomResources are where the objects of all workspaces are
-	// stored. Without them the hub's API is used for everything, which is slow.
+	// stored.
 	Natives, CustomResources *partition.Getter
 	// Content counts and removes what is stored: Natives, when nil.
 	Content Content
@@ -111,12 +114,6 @@ func New(config Config) (*Lifecycle, error) {
 }
 
 func openDoor(config Config) (door, error) {
-	if config.Natives == nil || config.CustomResources == nil {
-		return struct {
-			apiClerk
-			hubRemover
-		}{apiClerk{config.Hub}, hubRemover{config.Hub}}, nil
-	}
 	clerk, err := newStorageClerk(config.Natives, config.CustomResources)
 	if err != nil {
 		return nil, err
@@ -146,7 +143,8 @@ func newLifecycle(config Config, door door, read reader) *Lifecycle {
 	}
 	l.lives = loop.New(loop.Config{Name: "workspaces", Workers: workers, Clock: config.Clock, Reconcile: l.reconcile})
 	l.orphans = loop.New(loop.Config{Name: "workspaces-orphans", Clock: config.Clock, Reconcile: l.reconcileOrphan})
-	l.wake, l.wakeOrphan = l.lives.Enqueue, l.orphans.Enqueue
+	l.wake = l.lives.Enqueue
+	l.wakeOrphan = func(key logicalcluster.Key) { l.orphans.EnqueueAfter(key, grace) }
 	return l
 }
 

@@ -39,14 +39,6 @@ func notFurnished(err error) conditionsv1alpha1.Condition {
 		"the hub could not create what every workspace begins with and tries again: %v", err)
 }
 
-// unlessSaid returns s, or stepRest when workspace carries the condition already.
-func unlessSaid(s step, workspace *tenancyv1alpha1.Workspace, condition conditionsv1alpha1.Condition) step {
-	if said(workspace.Status.Conditions, condition) {
-		return stepRest
-	}
-	return s
-}
-
 // said reports whether conditions hold condition, apart from its time.
 func said(conditions conditionsv1alpha1.Conditions, condition conditionsv1alpha1.Condition) bool {
 	old := conditionsv1alpha1.Get(conditions, condition.Type)

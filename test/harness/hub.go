@@ -65,19 +65,26 @@ func (w *World) NewHub(options HubOptions) (*Hub, error) {
 
 // Start starts a hub that does not run, and waits until it is ready.
 func (h *Hub) Start(ctx context.Context) error {
-	process, err := h.world.Start(h.options.Name, Atrium, h.Args()...)
-	if err != nil {
+	if err := h.Launch(); err != nil {
 		return err
 	}
-	h.Process = process
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("not ready within %s", startPatience))
 	defer cancel()
-	found, err := process.AwaitLine(ctx, hubReady)
+	found, err := h.AwaitLine(ctx, hubReady)
 	if err != nil {
 		return err
 	}
 	h.URL = found[1]
 	return nil
+}
+
+// Launch starts a hub that does not run, and does not wait.
+func (h *Hub) Launch() error {
+	process, err := h.world.Start(h.options.Name, Atrium, h.Args()...)
+	if err == nil {
+		h.Process = process
+	}
+	return err
 }
 
 // Args is the command line after "atrium".

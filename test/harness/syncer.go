@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -20,6 +21,8 @@ type Target struct {
 	UID string
 	// Kubeconfig is the agent's, for the hub.
 	Kubeconfig string
+	// Agent names the agent's process and log; "syncer-<name>" unless given.
+	Agent string
 }
 
 // Register makes a SyncTarget and an account for its agent, with "kubectl atrium
@@ -71,7 +74,7 @@ func (w *World) LaunchSyncer(t *Target, childKubeconfig string, args ...string) 
 		"--hub-kubeconfig", t.Kubeconfig, "--child-kubeconfig", childKubeconfig,
 		"--sync-target", t.Name, "--sync-target-uid", t.UID,
 	}, args...)}
-	return s, s.launch("syncer-" + t.Name)
+	return s, s.launch(cmp.Or(t.Agent, "syncer-"+t.Name))
 }
 
 func (s *Syncer) launch(name string) error {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 )
@@ -35,6 +37,13 @@ func AssignmentOf(obj metav1.Object, key string) Assignment {
 	default:
 		return Assigned
 	}
+}
+
+// Settled reports whether a hub object has come to its end, like a Job that is
+// complete. Its copy may stay or go, but is not written or made again.
+func Settled(resource schema.GroupResource, hubObj *unstructured.Unstructured) bool {
+	settled := kinds[resource].settled
+	return settled != nil && settled(hubObj)
 }
 
 // DeletionAsked reports whether obj is being deleted, in the hub or for the

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 func TestAssignmentOf(t *testing.T) {
@@ -32,6 +33,24 @@ func TestAssignmentOf(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestSettled(t *testing.T) {
+	jobs := schema.GroupResource{Group: "batch", Resource: "jobs"}
+	for text, want := range map[string]bool{
+		`{}`: false,
+		`{status: {conditions: [{type: SuccessCriteriaMet, status: "True"}]}}`:                                   false,
+		`{status: {conditions: [{type: Complete, status: "False"}]}}`:                                            false,
+		`{status: {conditions: [{type: SuccessCriteriaMet, status: "True"}, {type: Complete, status: "True"}]}}`: true,
+		`{status: {conditions: [{type: Failed, status: "True"}]}}`:                                               true,
+	} {
+		if got := Settled(jobs, parse(t, text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+	if Settled(schema.GroupResource{Resource: "jobs"}, parse(t, `{status: {conditions: [{type: Failed, status: "True"}]}}`)) {
+		t.Error("what is not a Job is settled")
 	}
 }
 

@@ -161,6 +161,7 @@ apiVersion: batch/v1
 kind: Job
 metadata: {name: j, namespace: web, annotations: {kcp.io/cluster: ws1}}
 spec:
+  ttlSecondsAfterFinished: 5
   selector: {matchLabels: {batch.kubernetes.io/controller-uid: hub}}
   template:
     metadata: {labels: {app: j, controller-uid: hub, job-name: j, batch.kubernetes.io/controller-uid: hub, batch.kubernetes.io/job-name: j}}
@@ -193,12 +194,12 @@ spec: {manualSelector: true, selector: {matchLabels: {app: j}}, template: {metad
 apiVersion: batch/v1
 kind: CronJob
 metadata: {name: c, namespace: web, annotations: {kcp.io/cluster: ws1}}
-spec: {schedule: "* * * * *", jobTemplate: {spec: {template: {spec: {serviceAccountName: x}}}}}`,
+spec: {schedule: "* * * * *", jobTemplate: {spec: {ttlSecondsAfterFinished: 5, template: {spec: {serviceAccountName: x}}}}}`,
 			want: `
 apiVersion: batch/v1
 kind: CronJob
 metadata: {name: c, namespace: NS, labels: {internal.workload.kcp.io/cluster: KEY}}
-spec: {schedule: "* * * * *", jobTemplate: {spec: {template: {spec: {automountServiceAccountToken: false}}}}}`,
+spec: {schedule: "* * * * *", jobTemplate: {spec: {ttlSecondsAfterFinished: 5, template: {spec: {automountServiceAccountToken: false}}}}}`,
 		},
 		"a resource of a tenant": {
 			resource: schema.GroupResource{Group: "example.io", Resource: "widgets"},

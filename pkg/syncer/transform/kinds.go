@@ -12,6 +12,9 @@ type kind struct {
 	down func(childObj map[string]any)
 	// up prepares a status before it is compared with that of hubObj.
 	up func(status map[string]any, hubObj *unstructured.Unstructured)
+	// settled reports whether a hub object has come to its end. A copy of it that
+	// is gone must not be made again.
+	settled func(hubObj *unstructured.Unstructured) bool
 }
 
 var kinds = map[schema.GroupResource]kind{
@@ -22,7 +25,7 @@ var kinds = map[schema.GroupResource]kind{
 	{Group: "apps", Resource: "deployments"}:  {down: podIn("spec", "template", "spec")},
 	{Group: "apps", Resource: "replicasets"}:  {down: podIn("spec", "template", "spec")},
 	{Group: "apps", Resource: "statefulsets"}: {down: podIn("spec", "template", "spec")},
-	{Group: "batch", Resource: "jobs"}:        {down: jobDown},
+	{Group: "batch", Resource: "jobs"}:        {down: jobDown, up: jobUp, settled: jobFinished},
 	{Group: "batch", Resource: "cronjobs"}:    {down: cronJobDown, up: cronJobUp},
 }
 
@@ -79,10 +82,19 @@ func claimDown(childObj map[string]any) {
 	}
 }
 
-// jobDown removes the selector that the hub generated: it holds the UID of the
-// hub's Job, and the child generates its own. A selector written by the user
-// stays.
+// jobDown removes what would make a Job of the hub misbehave in the child: the
+// selector that the hub generated, which holds the UID of the hub's Job while the
+// child generates its own (one written by the user stays), and the order to
+// delete the finished Job, which is the hub's to carry out: a child that does it
+// before the end was reported would be given the Job once more.
 func jobDown(childObj map[string]any) {
+	jobTemplateDown(childObj)
+	delete(mapAt(childObj, "spec"), "ttlSecondsAfterFinished")
+}
+
+// jobTemplateDown adapts a Job, or a template of Jobs that will exist in the
+// child only.
+func jobTemplateDown(childObj map[string]any) {
 	podIn("spec", "template", "spec")(childObj)
 	spec := mapAt(childObj, "spec")
 	if spec == nil || spec["manualSelector"] == true {
@@ -95,9 +107,35 @@ func jobDown(childObj map[string]any) {
 	}
 }
 
+// jobUp keeps what the status of a Job may not take back. A Job that was moved
+// starts over in the new child.
+func jobUp(status map[string]any, hubObj *unstructured.Unstructured) {
+	reported := mapAt(hubObj.Object, "status")
+	if started, ok := reported["startTime"]; ok && status["startTime"] != nil {
+		status["startTime"] = started
+	}
+	for _, counter := range []string{"succeeded", "failed"} {
+		was, _ := reported[counter].(int64)
+		is, _ := status[counter].(int64)
+		if was > is {
+			status[counter] = was
+		}
+	}
+}
+
+// jobFinished finds Jobs that must not run again.
+func jobFinished(hubObj *unstructured.Unstructured) bool {
+	for kind, condition := range conditionsByType(mapAt(hubObj.Object, "status")) {
+		if (kind == "Complete" || kind == "Failed") && condition["status"] == "True" {
+			return true
+		}
+	}
+	return false
+}
+
 func cronJobDown(childObj map[string]any) {
 	if template := mapAt(childObj, "spec", "jobTemplate"); template != nil {
-		jobDown(template)
+		jobTemplateDown(template)
 	}
 }
 

@@ -48,7 +48,7 @@ type LocatorTarget struct {
 // Locate returns the locator of a namespace of a workspace.
 func (t Target) Locate(workspace logicalcluster.Name, namespace string) Locator {
 	return Locator{
-		SyncTarget: LocatorTarget{Workspace: t.Workspace, Name: t.Name, UID: t.UID},
+		SyncTarget: LocatorTarget(t),
 		Workspace:  workspace,
 		Namespace:  namespace,
 	}

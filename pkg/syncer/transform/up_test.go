@@ -71,6 +71,18 @@ func TestUp(t *testing.T) {
 			child:    `{metadata: {annotations: {syncer.atrium.io/source: u/1/h}}, status: {loadBalancer: {ingress: [{ip: 1.2.3.4}]}, other: 1}}`,
 			want:     `{loadBalancer: {ingress: [{ip: 1.2.3.4}]}}`,
 		},
+		"Job that was moved": {
+			resource: schema.GroupResource{Group: "batch", Resource: "jobs"},
+			hub:      `{status: {startTime: before, succeeded: 2, failed: 1}}`,
+			child:    `{metadata: {annotations: {syncer.atrium.io/source: u/1/h}}, status: {startTime: after, succeeded: 1, failed: 3, active: 1}}`,
+			want:     `{startTime: before, succeeded: 2, failed: 3, active: 1}`,
+		},
+		"Job that was suspended": {
+			resource: schema.GroupResource{Group: "batch", Resource: "jobs"},
+			hub:      `{status: {startTime: before, active: 1}}`,
+			child:    `{metadata: {annotations: {syncer.atrium.io/source: u/1/h}}, status: {conditions: [{type: Suspended, status: "True"}]}}`,
+			want:     `{conditions: [{type: Suspended, status: "True"}]}`,
+		},
 		"CronJob": {
 			resource: schema.GroupResource{Group: "batch", Resource: "cronjobs"},
 			hub:      `{metadata: {namespace: web}}`,

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	rbacclient "k8s.io/client-go/kubernetes/typed/rbac/v1"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -122,19 +123,23 @@ func ensureNamespace(ctx context.Context, hub *client.Hub, in logicalcluster.Pat
 		})
 }
 
+// ensureExport makes the export offer what this hub has. Others write to it too.
 func ensureExport(ctx context.Context, config Config, in logicalcluster.Path) error {
 	exports := client.APIExports(config.Hub, in)
 	want := computeExport(config.ComputeResources)
-	stored, err := exports.Get(ctx, want.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = exports.Create(ctx, want, metav1.CreateOptions{})
-		return named("export "+want.Name, existing(err))
-	}
-	if err != nil || equality.Semantic.DeepEqual(stored.Spec.Resources, want.Spec.Resources) {
-		return named("export "+want.Name, err)
-	}
-	stored.Spec.Resources = want.Spec.Resources
-	_, err = exports.Update(ctx, stored, metav1.UpdateOptions{})
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		stored, err := exports.Get(ctx, want.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			_, err = exports.Create(ctx, want, metav1.CreateOptions{})
+			return existing(err)
+		}
+		if err != nil || equality.Semantic.DeepEqual(stored.Spec.Resources, want.Spec.Resources) {
+			return err
+		}
+		stored.Spec.Resources = want.Spec.Resources
+		_, err = exports.Update(ctx, stored, metav1.UpdateOptions{})
+		return err
+	})
 	return named("export "+want.Name, err)
 }
 

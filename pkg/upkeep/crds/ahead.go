@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -16,11 +17,19 @@ type ahead struct {
 	written map[logicalcluster.Key]*apiextensionsv1.CustomResourceDefinition
 }
 
-// wrote notes an answer of the API server.
-func (a *ahead) wrote(key logicalcluster.Key, crd *apiextensionsv1.CustomResourceDefinition) {
+// wrote notes an answer of the API server, unless the informer behind get has
+// it already. Only the names are kept.
+func (a *ahead) wrote(key logicalcluster.Key, crd *apiextensionsv1.CustomResourceDefinition, get func(logicalcluster.Key) (*apiextensionsv1.CustomResourceDefinition, bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.written[key] = crd
+	if known, ok := get(key); !ok || !older(known, crd) {
+		return
+	}
+	a.written[key] = &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: crd.Name, UID: crd.UID, ResourceVersion: crd.ResourceVersion},
+		Spec:       apiextensionsv1.CustomResourceDefinitionSpec{Group: crd.Spec.Group},
+		Status:     apiextensionsv1.CustomResourceDefinitionStatus{AcceptedNames: crd.Status.AcceptedNames},
+	}
 }
 
 // observe forgets what the event has caught up with. A nil crd was deleted.

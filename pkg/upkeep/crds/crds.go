@@ -110,7 +110,7 @@ func (c *Controller) judge(ctx context.Context, key logicalcluster.Key, crd *api
 	if written == nil {
 		return err
 	}
-	c.ahead.wrote(key, written)
+	c.ahead.wrote(key, written, c.config.Definitions.Get)
 	if released(crd, written) {
 		c.enqueueGroup(key)
 	}

@@ -49,7 +49,9 @@ func Create(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surr
 	if err := setOwner(workspace, creator); err != nil {
 		return err
 	}
-	setType(workspace, around)
+	if err := setType(workspace, around); err != nil {
+		return err
+	}
 	workspace.Spec.URL = around.BaseURL + around.ParentPath.Join(workspace.Name).RequestPath()
 	setAnnotation(workspace, tenancyv1alpha1.ClusterAnnotationKey, workspace.Spec.Cluster)
 	setAnnotation(workspace, tenancyv1alpha1.ShardAnnotationKey, shardHash(theShard))
@@ -110,7 +112,7 @@ func userInfo(u user.Info) authenticationv1.UserInfo {
 
 // setType leaves a type that can not be found as it is: the lifecycle loop says
 // so in a condition, and takes it up as soon as the type exists.
-func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) {
+func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 	lookup := withBuiltins(around.Types)
 	if workspace.Spec.Type == nil {
 		ref := defaultChildType(around.ParentType, lookup)
@@ -118,7 +120,12 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) {
 	}
 	found, ref, ok := findType(around.ParentPath, *workspace.Spec.Type, lookup)
 	if !ok {
-		return
+		return nil
+	}
+	path, name := around.ParentType.Split()
+	parent := tenancyv1alpha1.WorkspaceTypeReference{Path: path.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}
+	if err := fits(parent, ref, lookup); err != nil {
+		return err
 	}
 	workspace.Spec.Type = &ref
 	for key, value := range found.Spec.AdditionalWorkspaceLabels {
@@ -126,6 +133,7 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) {
 			setLabel(workspace, key, value)
 		}
 	}
+	return nil
 }
 
 // withBuiltins lets the built-in types be found even before their objects are.

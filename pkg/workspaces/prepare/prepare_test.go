@@ -88,7 +88,7 @@ func TestCreate(t *testing.T) {
 			want: created(func(w *tenancyv1alpha1.Workspace) { w.Spec.Type.Name = "team" }),
 		},
 		"a type of one's own, with labels": {
-			workspace: labelled(typed("", "lab"), "tier", "high"), creator: hub, around: around(func(s *Surroundings) { s.Types, s.ParentPath = types, "root:org:team" }),
+			workspace: labelled(typed("", "lab"), "tier", "high"), creator: hub, around: around(func(s *Surroundings) { s.Types, s.ParentPath, s.ParentType = types, "root:org:team", "root:team" }),
 			want: created(func(w *tenancyv1alpha1.Workspace) {
 				*w.Spec.Type = tenancyv1alpha1.WorkspaceTypeReference{Path: "root:org", Name: "lab"}
 				w.Spec.URL = "https://hub:6443/clusters/root:org:team:team"

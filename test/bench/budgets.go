@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// The budgets of the design.
+const (
+	budgetReadyEmpty    = 1500 * time.Millisecond
+	budgetReadyMost     = 4 * time.Second // with most workspaces
+	budgetIdle          = 200e6
+	budgetPerWorkspace  = 40e3
+	budgetCreateP50     = 20 * time.Millisecond
+	budgetCreateP99     = 100 * time.Millisecond
+	budgetCreateRate    = 150
+	budgetDeleteMost    = 2 * time.Minute // of most workspaces
+	budgetMemoryKept    = 1.15            // after deletion, of what it was before
+	budgetSeriesGrowth  = 0.01
+	budgetThroughput    = 0.9 // of that of what it is compared with
+	budgetSlowdown      = 1.1
+	budgetCopy          = 25 * time.Millisecond // added to the child's own, either way
+	budgetSyncer        = 150e6                 // with most objects
+	budgetSyncerObjects = most
+)
+
+// readyBudget is for a start with n workspaces: the part that grows with them is
+// in proportion.
+func readyBudget(n int) time.Duration {
+	return budgetReadyEmpty + (budgetReadyMost-budgetReadyEmpty)*time.Duration(n)/most
+}
+
+// deleteBudget is for the deletion of n workspaces.
+func deleteBudget(n int) time.Duration { return budgetDeleteMost * time.Duration(n) / most }
+
+// share names a budget for n workspaces, and the whole one if that is another.
+func shareOf(budget, whole time.Duration) string {
+	if budget == whole {
+		return fmt.Sprintf("%.4g s", whole.Seconds())
+	}
+	return fmt.Sprintf("%.4g s (%.4g s at %d)", budget.Seconds(), whole.Seconds(), most)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/test/harness"
+)
+
+// Contexts of the administrators' kubeconfig.
+const (
+	asAdmin      = "base"       // what an administrator of workspaces is
+	asShardAdmin = "shard-base" // may read the metrics
+)
+
+// hub is a hub under measurement.
+type hub struct {
+	*harness.Hub
+	// ready is how long it took from exec until ready.
+	ready time.Duration
+	// admin is the connection that requests are measured over.
+	admin *client.Hub
+}
+
+// startHub starts a hub on an empty directory.
+func (l *lab) startHub(ctx context.Context, name string, args ...string) (*hub, error) {
+	process, err := l.world.NewHub(harness.HubOptions{Name: name, Args: args})
+	if err != nil {
+		return nil, err
+	}
+	h := &hub{Hub: process}
+	return h, h.start(ctx)
+}
+
+// start starts the hub and takes the time.
+func (h *hub) start(ctx context.Context) error {
+	began := time.Now()
+	if err := h.Hub.Start(ctx); err != nil {
+		return err
+	}
+	h.ready = time.Since(began)
+	var err error
+	h.admin, err = h.connect(asAdmin)
+	return err
+}
+
+// connect opens a connection of its own, without a limit of requests.
+func (h *hub) connect(kubeContext string) (*client.Hub, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: h.Kubeconfig},
+		&clientcmd.ConfigOverrides{CurrentContext: kubeContext},
+	).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("failed to read %s: %w", h.Kubeconfig, err)
+	}
+	return client.New(ownConnection(config))
+}
+
+// ownConnection keeps client-go from sharing the connection with other clients
+// of the same credentials: it does not for those that dial by themselves.
+func ownConnection(config *rest.Config) *rest.Config {
+	config = client.Unthrottled(config)
+	config.Dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	return config
+}
+
+// scrape reads the hub's metrics.
+func (h *hub) scrape() (scrape, error) {
+	shardAdmin, err := h.connect(asShardAdmin)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (metrics, error) {
+		text, err := shardAdmin.REST().Get().AbsPath("/metrics").DoRaw(ctx)
+		if err != nil {
+			return metrics{}, fmt.Errorf("failed to read the hub's metrics: %w", err)
+		}
+		return parseMetrics(string(text)), nil
+	}, nil
+}
+
+// settle returns what memory the hub holds once the garbage has gone.
+func (h *hub) settle(ctx context.Context) (memory, error) {
+	read, err := h.scrape()
+	if err != nil {
+		return memory{}, err
+	}
+	return settle(ctx, h.Pid(), read)
+}
+
+// scrapeURL reads metrics that are not protected.
+func scrapeURL(url string) scrape {
+	return func(ctx context.Context) (metrics, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return metrics{}, err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return metrics{}, fmt.Errorf("failed to read metrics: %w", err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK {
+			return metrics{}, fmt.Errorf("failed to read metrics from %s: %s, %w", url, response.Status, err)
+		}
+		return parseMetrics(string(text)), nil
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/atriumhub/atrium/test/harness"
+)
+
+// few is the number of workspaces that many are compared with.
+const few = 10
+
+// lab is where experiments happen. Most share one hub, which is started, and
+// filled with workspaces, when an experiment first needs it.
+type lab struct {
+	options *options
+	world   *harness.World
+	say     *progress
+	table   table
+
+	// hub is the shared one, workspaces how many it holds; idle is its memory
+	// before the first of them.
+	hub        *hub
+	workspaces int
+	idle       *memory
+	// first is how the first N workspaces came to be.
+	first *creation
+	// sync is what the experiments with a child share.
+	sync *connected
+}
+
+func (l *lab) clock() clock { return readClock(l.world.Running()) }
+
+// shared returns the shared hub, started.
+func (l *lab) shared(ctx context.Context) (*hub, error) {
+	if l.hub != nil {
+		return l.hub, nil
+	}
+	l.say.printf("starting a hub")
+	h, err := l.startHub(ctx, "hub")
+	if err != nil {
+		return nil, err
+	}
+	l.hub = h
+	return h, nil
+}
+
+// idleMemory is that of the shared hub before it had workspaces.
+func (l *lab) idleMemory(ctx context.Context) (memory, error) {
+	if l.idle != nil {
+		return *l.idle, nil
+	}
+	h, err := l.shared(ctx)
+	if err != nil {
+		return memory{}, err
+	}
+	l.say.printf("waiting for the hub's memory to settle")
+	m, err := h.settle(ctx)
+	if err != nil {
+		return memory{}, err
+	}
+	l.idle = &m
+	return m, nil
+}
+
+// filled returns the shared hub with N workspaces in it.
+func (l *lab) filled(ctx context.Context) (*hub, error) {
+	if l.first == nil {
+		if _, err := l.created(ctx); err != nil {
+			return nil, err
+		}
+	}
+	h, err := l.shared(ctx)
+	if err != nil || l.workspaces == l.options.n {
+		return h, err
+	}
+	_, err = l.create(ctx, h, l.workspaces, l.options.n)
+	return h, err
+}
+
+// dismiss ends the shared hub, so that it does not disturb what follows.
+func (l *lab) dismiss() {
+	if l.hub != nil {
+		l.hub.Kill()
+	}
+	l.hub, l.workspaces, l.first, l.idle = nil, 0, nil, nil
+}
+
+// share lets clients work on numbers from first up to before end, each number
+// once, until done or until one fails.
+func share(ctx context.Context, clients, first, end int, work func(ctx context.Context, i int) error) error {
+	var next atomic.Int64
+	next.Store(int64(first))
+	group, ctx := errgroup.WithContext(ctx)
+	for range clients {
+		group.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= end {
+					return nil
+				}
+				if err := work(ctx, i); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// alternately runs a and b in turns: a b b a a b b a …
+func alternately(rounds int, a, b func() error) error {
+	for i := range rounds {
+		first, second := a, b
+		if i%2 == 1 {
+			first, second = b, a
+		}
+		if err := first(); err != nil {
+			return err
+		}
+		if err := second(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// listed is how many ConfigMaps a workspace has whose LIST is measured.
+	listed = 100
+	// In each round so many LISTs and writes are measured.
+	listRounds, listsARound, writesARound = 8, 40, 30
+)
+
+// probe is a workspace that requests are measured in.
+type probe struct {
+	objects configMaps
+	seen    *arrivals
+	stamp   int
+
+	lists, echoes durations
+}
+
+// newProbe makes a workspace with ConfigMaps in it and watches them.
+func (l *lab) newProbe(ctx context.Context, h *hub, name string, size int) (*probe, error) {
+	path, err := createAlone(ctx, h, name)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{objects: h.admin.Kubernetes(path).CoreV1().ConfigMaps(namespace)}
+	if p.seen, err = follow(ctx, p.objects, stamped); err != nil {
+		return nil, err
+	}
+	return p, share(ctx, l.options.clients, 0, size, func(ctx context.Context, i int) error {
+		_, err := createStamped(ctx, p.objects, p.seen, objectName(i))
+		return err
+	})
+}
+
+func objectName(i int) string { return fmt.Sprintf("object-%05d", i) }
+
+// round lists and writes, one request after the other.
+func (p *probe) round(ctx context.Context) error {
+	for range listsARound {
+		began := time.Now()
+		if _, err := p.objects.List(ctx, metav1.ListOptions{}); err != nil {
+			return fmt.Errorf("failed to list: %w", err)
+		}
+		p.lists = append(p.lists, time.Since(began))
+	}
+	for range writesARound {
+		p.stamp++
+		t, err := updateStamped(ctx, p.objects, p.seen, objectName(0), p.stamp)
+		if err != nil {
+			return err
+		}
+		p.echoes = append(p.echoes, t.took())
+	}
+	return nil
+}
+
+// measureList compares the shared hub with another that has one workspace.
+func measureList(ctx context.Context, l *lab) error {
+	crowded, err := l.filled(ctx)
+	if err != nil {
+		return err
+	}
+	l.say.printf("starting a hub without other workspaces")
+	empty, err := l.startHub(ctx, "alone")
+	if err != nil {
+		return err
+	}
+	defer empty.Kill()
+	among, err := l.newProbe(ctx, crowded, "among", listed)
+	if err != nil {
+		return err
+	}
+	defer among.seen.close()
+	alone, err := l.newProbe(ctx, empty, "alone", listed)
+	if err != nil {
+		return err
+	}
+	defer alone.seen.close()
+	l.say.printf("listing and watching in turns")
+	if err := takeTurns(ctx, alone, among); err != nil {
+		return err
+	}
+	l.table.add(slowdown(fmt.Sprintf("LIST of %d ConfigMaps with %d other workspaces / alone, p50", listed, l.workspaces), among.lists, alone.lists))
+	l.table.add(slowdown(fmt.Sprintf("write to WATCH with %d other workspaces / alone, p50", l.workspaces), among.echoes, alone.echoes))
+	return nil
+}
+
+// takeTurns measures two probes, after a round that does not count.
+func takeTurns(ctx context.Context, a, b *probe) error {
+	roundOf := func(p *probe) func() error { return func() error { return p.round(ctx) } }
+	if err := alternately(1, roundOf(a), roundOf(b)); err != nil {
+		return err
+	}
+	for _, p := range []*probe{a, b} {
+		p.lists, p.echoes = nil, nil
+	}
+	return alternately(listRounds, roundOf(a), roundOf(b))
+}
+
+// slowdown is a row for something that is to take as long as without others.
+func slowdown(what string, among, alone durations) row {
+	ratio := float64(among.p50()) / float64(alone.p50())
+	return row{
+		what: what, budget: "≤ 1.1×",
+		measured: fmt.Sprintf("%.2f× (%s / %s)", ratio, milliseconds(among.p50()), milliseconds(alone.p50())),
+		verdict:  atMost(ratio, budgetSlowdown, ""),
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// root is the parent of all workspaces here.
+const root = logicalcluster.Path("root")
+
+// creation is how the first N workspaces came to be.
+type creation struct {
+	made
+	// few and many are the metrics with few and with all workspaces.
+	few, many metrics
+	// before and after are the memory with none and with all workspaces.
+	before, after memory
+}
+
+// created makes the N workspaces, if that has not been done, and returns how
+// that went.
+func (l *lab) created(ctx context.Context) (*creation, error) {
+	if l.first != nil {
+		return l.first, nil
+	}
+	before, err := l.idleMemory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read, err := l.hub.scrape()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.create(ctx, l.hub, 0, few); err != nil {
+		return nil, err
+	}
+	c := &creation{before: before}
+	if c.few, err = read(ctx); err != nil {
+		return nil, err
+	}
+	made, err := l.create(ctx, l.hub, few, l.options.n)
+	if err != nil {
+		return nil, err
+	}
+	c.made = made
+	l.say.printf("waiting for the hub's memory to settle")
+	if c.after, err = l.hub.settle(ctx); err != nil {
+		return nil, err
+	}
+	if c.many, err = read(ctx); err != nil {
+		return nil, err
+	}
+	l.first = c
+	return c, nil
+}
+
+// made is a number of workspaces coming to be.
+type made struct {
+	latencies durations
+	// rate is of all, final that of the last tenth, in workspaces a second.
+	rate, final float64
+	// cpu is what the hub needed for each.
+	cpu time.Duration
+}
+
+// create makes workspaces with several clients. Each waits until one is Ready
+// before it makes the next.
+func (l *lab) create(ctx context.Context, h *hub, from, to int) (made, error) {
+	l.say.printf("making %d workspaces", to-from)
+	workspaces := client.Workspaces(h.admin, root)
+	ready, err := follow(ctx, workspaces, readyWorkspace)
+	if err != nil {
+		return made{}, err
+	}
+	defer ready.close()
+	latencies, done := make(durations, to-from), make([]time.Time, to-from)
+	count := l.say.count(to-from, "made")
+	began, used := time.Now(), processTime(h.Pid())
+	err = share(ctx, l.options.clients, from, to, func(ctx context.Context, i int) error {
+		latency, err := createOne(ctx, workspaces, ready, workspaceName(i))
+		latencies[i-from], done[i-from] = latency, time.Now()
+		count()
+		return err
+	})
+	if err != nil {
+		return made{}, err
+	}
+	l.workspaces = to
+	return made{
+		latencies: latencies, rate: perSecond(to-from, time.Since(began)), final: finalRate(done),
+		cpu: (processTime(h.Pid()) - used) / time.Duration(to-from),
+	}, nil
+}
+
+func createOne(ctx context.Context, workspaces *client.WorkspaceClient, ready *arrivals, name string) (time.Duration, error) {
+	latency, err := ready.roundTrip(ctx, name, func() error {
+		_, err := workspaces.Create(ctx, &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("failed to make workspace %s: %w", name, err)
+	}
+	return latency, nil
+}
+
+// createAlone makes one workspace that is not one of the N.
+func createAlone(ctx context.Context, h *hub, name string) (logicalcluster.Path, error) {
+	workspaces := client.Workspaces(h.admin, root)
+	ready, err := follow(ctx, workspaces, readyWorkspace)
+	if err != nil {
+		return "", err
+	}
+	defer ready.close()
+	_, err = createOne(ctx, workspaces, ready, name)
+	return root.Join(name), err
+}
+
+// removal is how the N workspaces went.
+type removal struct {
+	// took is the time until the last was gone, cpu what the hub needed for each.
+	took, cpu time.Duration
+}
+
+// remove deletes the N workspaces and waits until they are gone.
+func (l *lab) remove(ctx context.Context, h *hub) (removal, error) {
+	n := l.workspaces
+	l.say.printf("deleting %d workspaces", n)
+	workspaces := client.Workspaces(h.admin, root)
+	gone, err := follow(ctx, workspaces, deletedWorkspace)
+	if err != nil {
+		return removal{}, err
+	}
+	defer gone.close()
+	tickets := make([]*ticket, n)
+	began, used := time.Now(), processTime(h.Pid())
+	err = share(ctx, l.options.clients, 0, n, func(ctx context.Context, i int) error {
+		tickets[i] = gone.expect(workspaceName(i))
+		return workspaces.Delete(ctx, workspaceName(i), metav1.DeleteOptions{})
+	})
+	if err != nil {
+		return removal{}, fmt.Errorf("failed to delete workspaces: %w", err)
+	}
+	l.say.printf("waiting until they are gone")
+	count := l.say.count(n, "gone")
+	for _, t := range tickets {
+		if _, err := gone.wait(ctx, t); err != nil {
+			return removal{}, err
+		}
+		count()
+	}
+	l.workspaces = 0
+	return removal{time.Since(began), (processTime(h.Pid()) - used) / time.Duration(n)}, nil
+}
+
+func workspaceName(i int) string { return fmt.Sprintf("w%05d", i) }
+
+func readyWorkspace(event watch.Event) string {
+	w, ok := event.Object.(*tenancyv1alpha1.Workspace)
+	if !ok || event.Type == watch.Deleted || w.Status.Phase != corev1alpha1.LogicalClusterPhaseReady {
+		return ""
+	}
+	return w.Name
+}
+
+func deletedWorkspace(event watch.Event) string {
+	w, ok := event.Object.(*tenancyv1alpha1.Workspace)
+	if !ok || event.Type != watch.Deleted {
+		return ""
+	}
+	return w.Name
+}
+
+// countWorkspaces checks that the hub has the workspaces that it should have.
+func (l *lab) countWorkspaces(ctx context.Context, h *hub) error {
+	list, err := client.Workspaces(h.admin, root).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("failed to list workspaces: %w", err)
+	}
+	ready := map[string]bool{}
+	for _, w := range list.Items {
+		ready[w.Name] = w.Status.Phase == corev1alpha1.LogicalClusterPhaseReady
+	}
+	for i := range l.workspaces {
+		if !ready[workspaceName(i)] {
+			return fmt.Errorf("workspace %s is not there, or not Ready, after a restart", workspaceName(i))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package e2e tests a hub, child clusters and agents together, as the processes
+// users start. It drives the programs in bin/ (see package harness) and links
+// none of them.
+//
+//	story_test.go    what the demo does, asserted
+//	crash_test.go    a hub that is killed, stopped, started again
+//	start_test.go    starts that cannot work, and users from a token file
+//	agents_test.go   agents that are killed, cut off, or set up wrongly
+//	input_test.go    mistakes users make, and what they are told
+//	hostile_test.go  what a workspace's admin must not be able to do to others
+//	skew_test.go     a child cluster of the Kubernetes version before
+//
+// Most tests share one hub and two child clusters, and keep out of each other's
+// way by workspaces, sync targets and names of their own. Those that kill a hub
+// start one.
+package e2e
