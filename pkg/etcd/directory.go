@@ -15,13 +15,15 @@ import (
 // lockName is the file whose lock says that the directory is in use.
 const lockName = "atrium.lock"
 
-// claim makes dir, proves that it can be written and locks it. Closing the
+// claim makes dir, or closes it to others, proves that it can be written and
+// locks it. Closing the
 // returned file gives it free again; so does the end of the process, however
 // it comes.
 func claim(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making %s: %w: %w", dir, ErrNotWritable, err)
 	}
+	_ = os.Chmod(dir, 0o700) // what cannot be changed, the probe below finds out
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock of %s: %w: %w", dir, ErrNotWritable, err)

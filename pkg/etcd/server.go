@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/storage/wal"
+	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
 )
 
 // Config says where and how the server keeps its data.
 type Config struct {
-	// Dir is the data directory. It is made if missing, for its owner only.
+	// Dir is the data directory. It is made if missing, and closed to everyone
+	// but its owner: it holds secrets and the socket that gives them out.
 	Dir string
 	// Name of the member; "atrium" when empty. It is stored in the data.
 	Name string
@@ -105,10 +109,22 @@ func startEtcd(cfg *embed.Config) (running *embed.Etcd, err error) {
 	return running, nil
 }
 
+// unreadable are the errors by which etcd says that its files make no sense.
+var unreadable = []error{
+	walpb.ErrCRCMismatch, wal.ErrCRCMismatch, wal.ErrFileNotFound, wal.ErrMetadataConflict,
+	wal.ErrSnapshotMismatch, wal.ErrSnapshotNotFound, wal.ErrSliceOutOfRange, wal.ErrDecoderNotFound,
+	io.ErrUnexpectedEOF,
+}
+
 // diagnose adds one of the package's errors where etcd's own allows to tell.
 func diagnose(err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w: %w", ErrNotWritable, err)
+	}
+	for _, cause := range unreadable {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
 	}
 	return err
 }

@@ -180,8 +180,14 @@ func (h *Hub) build(context.Context) error {
 }
 
 func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
+	customresources.LimitMetrics(h.knownResources())
+	own := map[string]bool{}
+	for _, api := range h.catalog.System() {
+		own[api.Shape] = true
+	}
 	var err error
 	h.customResources, err = customresources.New(customresources.Config{
+		Keep:                func(shape string) bool { return own[shape] },
 		RESTOptionsGetter:   h.stores.customResources,
 		Admission:           generic.AdmissionControl,
 		Authorizer:          unconditional(generic.Authorization.Authorizer),
@@ -194,6 +200,20 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 	}
 	h.catalog.OnUnused(h.customResources.Retire)
 	return nil
+}
+
+// knownResources are those that are not named by tenants.
+func (h *Hub) knownResources() []schema.GroupVersionResource {
+	known := nativeapis.Always()
+	for _, export := range nativeapis.Exports() {
+		known = append(known, export.Resources...)
+	}
+	for _, api := range h.catalog.System() {
+		for _, version := range api.Versions {
+			known = append(known, schema.GroupVersionResource{Group: api.Group, Version: version, Resource: api.Resource})
+		}
+	}
+	return known
 }
 
 // unconditional narrows an authorizer to what creating by update asks.
@@ -209,6 +229,7 @@ func (h *Hub) buildControlPlane() error {
 		return fmt.Errorf("failed to install the native APIs: %w", err)
 	}
 	h.server = plane.GenericAPIServer
+	h.server.RegisterDestroyFunc(h.customResources.Close)
 	natives, err := discovery.NativesOf(h.server, completed.Generic.OpenAPIConfig, completed.Generic.OpenAPIV3Config)
 	if err != nil {
 		return fmt.Errorf("failed to read the native APIs: %w", err)

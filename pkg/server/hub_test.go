@@ -60,6 +60,7 @@ func runTests(m *testing.M) int {
 	}
 	shared.hub, shared.rootDir = hub, options.RootDir
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- hub.Run(ctx, func() { close(ready) }) }()
 	select {

@@ -21,6 +21,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/scheduling"
+	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -111,7 +112,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.definitions = informer(o, stores.crds, opening{
 		resource: apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"),
 		codecs:   apiextensionsapiserver.Codecs, object: &apiextensionsv1.CustomResourceDefinition{}, list: &apiextensionsv1.CustomResourceDefinitionList{},
-	}, whole[*apiextensionsv1.CustomResourceDefinition])
+	}, interned(schemas.NewInterner()))
 
 	m.roles = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("roles"), whole[*rbacv1.Role])
 	m.roleBindings = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("rolebindings"), whole[*rbacv1.RoleBinding])
@@ -217,6 +218,18 @@ func whole[T metav1.Object](object runtime.Object) (T, error) {
 	}
 	kept.SetManagedFields(nil)
 	return kept, nil
+}
+
+// interned keeps equal schemas of many workspaces once.
+func interned(interner *schemas.Interner) func(runtime.Object) (*apiextensionsv1.CustomResourceDefinition, error) {
+	return func(object runtime.Object) (*apiextensionsv1.CustomResourceDefinition, error) {
+		crd, ok := object.(*apiextensionsv1.CustomResourceDefinition)
+		if !ok {
+			return nil, fmt.Errorf("storage returned %T, expected a CustomResourceDefinition", object)
+		}
+		interner.Intern(crd)
+		return crd, nil
+	}
 }
 
 // metadataOf keeps what placement and deletion look at.

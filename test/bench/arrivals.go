@@ -12,7 +12,7 @@ import (
 )
 
 // arrivalLimit is how long to wait for one event.
-const arrivalLimit = 2 * time.Minute
+const arrivalLimit = 3 * time.Minute
 
 // watchable is where objects of one kind are: any typed client.
 type watchable interface {

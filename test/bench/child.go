@@ -42,13 +42,13 @@ func (l *lab) connect(ctx context.Context) (*connected, error) {
 	if l.sync != nil {
 		return l.sync, nil
 	}
-	l.dismiss()
+	l.reset()
 	l.say.printf("starting a hub, a child cluster and an agent")
 	h, err := l.startHub(ctx, "parent")
 	if err != nil {
 		return nil, err
 	}
-	child, err := l.world.StartChild(ctx, "child")
+	child, err := l.world.StartChild(ctx, l.unique("child"))
 	if err != nil {
 		return nil, err
 	}

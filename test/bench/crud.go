@@ -31,7 +31,7 @@ func (w *worker) rate() float64 { return perSecond(w.operations, w.took) }
 // measureCRUD compares a workspace of a hub with a plain kube-apiserver. Each
 // has an etcd process of its own, of the same kind.
 func measureCRUD(ctx context.Context, l *lab) error {
-	l.dismiss()
+	l.reset()
 	hubEtcd, err := l.startEtcd(ctx, "hub-etcd")
 	if err != nil {
 		return err
@@ -58,9 +58,7 @@ func measureCRUD(ctx context.Context, l *lab) error {
 		return err
 	}
 	l.reportCRUD(ours, plain)
-	for _, p := range l.world.Running() {
-		p.Kill()
-	}
+	l.reset()
 	return nil
 }
 
@@ -80,8 +78,8 @@ func (l *lab) compete(ctx context.Context, ours, plain *worker) error {
 func (l *lab) reportCRUD(ours, plain *worker) {
 	ratio := ours.rate() / plain.rate()
 	l.table.add(row{
-		what:     fmt.Sprintf("CRUD of ConfigMaps in one workspace / plain kube-apiserver, %d clients; etcd of each apart, fsync on", l.options.clients),
-		measured: fmt.Sprintf("%.2f× (%.0f/s / %.0f/s)", ratio, ours.rate(), plain.rate()), budget: "≥ 0.9×",
+		what:     fmt.Sprintf("CRUD of ConfigMaps in one workspace / plain kube-apiserver, %d clients", l.options.clients),
+		measured: fmt.Sprintf("%.2f× (%.0f/s / %.0f/s), an etcd process with fsync beside each", ratio, ours.rate(), plain.rate()), budget: "≥ 0.9×",
 		verdict: atLeast(ratio, budgetThroughput, ""),
 	})
 }

@@ -32,7 +32,7 @@ type hub struct {
 
 // startHub starts a hub on an empty directory.
 func (l *lab) startHub(ctx context.Context, name string, args ...string) (*hub, error) {
-	process, err := l.world.NewHub(harness.HubOptions{Name: name, Args: args})
+	process, err := l.world.NewHub(harness.HubOptions{Name: l.unique(name), Args: args})
 	if err != nil {
 		return nil, err
 	}

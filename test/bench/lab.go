@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,8 @@ type lab struct {
 	world   *harness.World
 	say     *progress
 	table   table
+	// named is how many things have got a unique name.
+	named int
 
 	// hub is the shared one, workspaces how many it holds; idle is its memory
 	// before the first of them.
@@ -80,12 +83,18 @@ func (l *lab) filled(ctx context.Context) (*hub, error) {
 	return h, err
 }
 
-// dismiss ends the shared hub, so that it does not disturb what follows.
-func (l *lab) dismiss() {
-	if l.hub != nil {
-		l.hub.Kill()
+// reset ends everything, so that it does not disturb what follows.
+func (l *lab) reset() {
+	for _, p := range l.world.Running() {
+		p.Kill()
 	}
-	l.hub, l.workspaces, l.first, l.idle = nil, 0, nil, nil
+	l.hub, l.workspaces, l.first, l.idle, l.sync = nil, 0, nil, nil, nil
+}
+
+// unique is a name that nothing in the world has yet.
+func (l *lab) unique(name string) string {
+	l.named++
+	return fmt.Sprintf("%d-%s", l.named, name)
 }
 
 // share lets clients work on numbers from first up to before end, each number

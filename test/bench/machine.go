@@ -27,12 +27,14 @@ type machine struct {
 	memory     int64
 	kernel     string
 	filesystem string
-	load       float64
+	// sync is how long a small write to disk takes.
+	sync durations
+	load float64
 }
 
 // examine reads what is known of this machine; what cannot be read is left out.
 func examine(dir string) machine {
-	m := machine{cores: runtime.NumCPU(), filesystem: filesystem(dir)}
+	m := machine{cores: runtime.NumCPU(), filesystem: filesystem(dir), sync: timeSync(dir)}
 	if content, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.kernel = strings.TrimSpace(string(content))
 	}
@@ -49,8 +51,8 @@ func scan(file, format string, value any) {
 
 // String is a line with the facts.
 func (m machine) String() string {
-	return fmt.Sprintf("%d cores, %.0f GB, Linux %s, %s; data on %s; load average %.1f at the start.",
-		m.cores, float64(m.memory)*1024/1e9, m.kernel, runtime.Version(), m.filesystem, m.load)
+	return fmt.Sprintf("%d cores, %.0f GB, Linux %s, %s; data on %s, fsync of 4 KB in %s (p50 / p99); load average %.1f at the start.",
+		m.cores, float64(m.memory)*1024/1e9, m.kernel, runtime.Version(), m.filesystem, m.sync, m.load)
 }
 
 func (m machine) warning() string {
@@ -141,6 +143,31 @@ func processTime(pid int) time.Duration {
 	_, _ = fmt.Sscan(fields[userField], &user)
 	_, _ = fmt.Sscan(fields[systemField], &system)
 	return ticks(user + system)
+}
+
+// timeSync appends blocks to a file, each written to disk, as etcd does. It
+// returns nothing if that does not work.
+func timeSync(dir string) durations {
+	const writes = 50
+	file, err := os.CreateTemp(dir, "sync-")
+	if err != nil {
+		return nil
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	var took durations
+	block := make([]byte, 4096)
+	for range writes {
+		began := time.Now()
+		if _, err := file.Write(block); err != nil {
+			return nil
+		}
+		if err := syscall.Fdatasync(int(file.Fd())); err != nil {
+			return nil
+		}
+		took = append(took, time.Since(began))
+	}
+	return took
 }
 
 // filesystem is the type of the file system that a directory is on.

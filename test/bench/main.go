@@ -15,7 +15,7 @@ import (
 )
 
 // experimentLimit ends an experiment that hangs.
-const experimentLimit = 10 * time.Minute
+const experimentLimit = 15 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -96,6 +96,7 @@ func (l *lab) conduct(ctx context.Context, experiments []experiment) int {
 			l.say.printf("failed: %v", err)
 			l.table.add(row{what: e.about, measured: "could not be measured", verdict: firstLine(err)})
 			failed++
+			l.reset() // nobody knows in what state it is
 		}
 	}
 	return failed

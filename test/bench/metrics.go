@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,12 @@ type metrics struct {
 	families map[string]int
 	// values are those without labels.
 	values map[string]float64
+	// etcdWrites is the number of requests that changed something in etcd.
+	etcdWrites float64
 }
+
+// etcdWrite matches what the storage counts of its requests to etcd.
+var etcdWrite = regexp.MustCompile(`^etcd_requests_total\{.*operation="(create|update|delete)".*\} (\S+)$`)
 
 // parseMetrics reads the Prometheus text format.
 func parseMetrics(text string) metrics {
@@ -41,12 +47,22 @@ func parseMetrics(text string) metrics {
 		name := line[:end]
 		m.families[family(name)]++
 		if line[end] == ' ' {
-			if value, err := strconv.ParseFloat(strings.TrimSpace(line[end:]), 64); err == nil {
-				m.values[name] = value
-			}
+			m.values[name] = number(line[end+1:])
+		}
+		if match := etcdWrite.FindStringSubmatch(line); match != nil {
+			m.etcdWrites += number(match[2])
 		}
 	}
 	return m
+}
+
+// number reads a value; one that is not a number counts for nothing.
+func number(text string) float64 {
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return value
 }
 
 func family(name string) string {

@@ -31,9 +31,15 @@ func (p *progress) printf(format string, args ...any) {
 	fmt.Fprintf(p.out, "%6.1f s  %s%s\n", time.Since(p.began).Seconds(), p.now, fmt.Sprintf(format, args...))
 }
 
+// worthCounting is from how many things on it is told how far they are.
+const worthCounting = 50
+
 // count returns a function to call as each of total things is done; it prints a
 // line every tenth of the way.
 func (p *progress) count(total int, what string) func() {
+	if total < worthCounting {
+		return func() {}
+	}
 	var mu sync.Mutex
 	done := 0
 	return func() {

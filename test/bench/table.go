@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -87,42 +88,50 @@ func line(cells [4]string, widths [4]int, fill string) string {
 // atMost judges a figure that is to be small. cause is what is known when it is
 // not; nothing is fine.
 func atMost(measured, limit float64, cause string) string {
-	if measured <= limit {
-		return met
-	}
-	return missed(times(measured/limit), cause)
+	return verdict(cause, above(measured, limit))
 }
 
 // atLeast judges a figure that is to be large.
 func atLeast(measured, limit float64, cause string) string {
-	if measured >= limit {
+	return verdict(cause, below(measured, limit))
+}
+
+// verdict is met if there are no misses but empty ones.
+func verdict(cause string, misses ...string) string {
+	misses = slices.DeleteFunc(misses, func(miss string) bool { return miss == "" })
+	if len(misses) == 0 {
 		return met
 	}
-	return missed(fmt.Sprintf("%.2f of the budget", measured/limit), cause)
-}
-
-// times says how much larger something is.
-func times(ratio float64) string {
-	if ratio < 2 {
-		return fmt.Sprintf("%.0f %% over", math.Ceil((ratio-1)*100))
+	text := "NOT MET, " + strings.Join(misses, ", ")
+	if cause != "" {
+		text += ": " + cause
 	}
-	return fmt.Sprintf("%.1f times the budget", ratio)
+	return text
 }
 
-func missed(by, cause string) string {
-	if cause == "" {
-		return "NOT MET, " + by
-	}
-	return "NOT MET, " + by + ": " + cause
-}
-
-// both is the verdict of two.
-func both(first, second string) string {
+// above says by how much a figure is too large; nothing if it is not.
+func above(measured, limit float64) string {
 	switch {
-	case first == met:
-		return second
-	case second == met || second == first:
-		return first
+	case measured <= limit:
+		return ""
+	case measured < 2*limit:
+		return fmt.Sprintf("%.0f %% over", math.Ceil((measured/limit-1)*100))
 	}
-	return first + "; " + second
+	return fmt.Sprintf("%.1f times the budget", measured/limit)
+}
+
+// below says by how much a figure is too small; nothing if it is not.
+func below(measured, limit float64) string {
+	if measured >= limit {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %% under", math.Ceil((1-measured/limit)*100))
+}
+
+// named says which of several figures missed.
+func named(name, miss string) string {
+	if miss == "" {
+		return ""
+	}
+	return name + " " + miss
 }

@@ -26,6 +26,11 @@ type creation struct {
 	before, after memory
 }
 
+// writes is the number of writes to etcd for each workspace.
+func (c *creation) writes() float64 {
+	return (c.many.etcdWrites - c.few.etcdWrites) / float64(len(c.latencies))
+}
+
 // created makes the N workspaces, if that has not been done, and returns how
 // that went.
 func (l *lab) created(ctx context.Context) (*creation, error) {

@@ -37,8 +37,10 @@ func run(ctx context.Context, on *stage, keep bool) error {
 	world.Outlive = keep
 	d := newDemo(on, world)
 	if err := d.play(ctx); err != nil {
-		on.interrupted()
-		return errors.Join(d.failure(ctx, err), world.Close())
+		on.calm()
+		err = d.failure(ctx, err)
+		_ = world.Close() // what was cut off while starting does not end well
+		return err
 	}
 	if keep {
 		return d.keep()
@@ -76,7 +78,7 @@ func (d *demo) play(ctx context.Context) error {
 	for i, step := range steps {
 		d.stage.step(i+1, len(steps), step.title)
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("step %d (%s) failed: %w", i+1, step.title, err)
+			return fmt.Errorf("step %d, %q: %w", i+1, step.title, err)
 		}
 	}
 	d.stage.finish()
@@ -88,9 +90,11 @@ func (d *demo) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted; everything was stopped")
 	}
-	text := "\n" + err.Error()
+	text := "\nThe demo failed at " + err.Error() + "\n"
 	for _, p := range d.world.Running() {
-		text += fmt.Sprintf("\n\nThe end of %s:\n%s", p.LogFile, indent(p.LogTail(5)))
+		if tail := p.LogTail(5); tail != "" {
+			text += fmt.Sprintf("\nThe end of %s:\n%s\n", p.LogFile, indent(tail))
+		}
 	}
 	return errors.New(text)
 }

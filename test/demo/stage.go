@@ -154,8 +154,6 @@ func (s *stage) finish() {
 	s.say("\n%s\n", s.bold("All of it took "+s.elapsed()+"."))
 }
 
-func (s *stage) interrupted() { s.calm() }
-
 // indent moves text to where output stands.
 func indent(text string) string {
 	return "     " + strings.ReplaceAll(text, "\n", "\n     ")

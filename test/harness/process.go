@@ -140,7 +140,7 @@ func (p *Process) AwaitLine(ctx context.Context, pattern *regexp.Regexp) ([]stri
 			return match, nil
 		}
 		if ended {
-			return nil, fmt.Errorf("%s ended (%w) before it printed %q; the end of its log:\n%s", p.Name, endOf(p.err), pattern, p.LogTail(tailLines))
+			return nil, fmt.Errorf("%s ended early, with %w; the end of its log:\n%s", p.Name, endOf(p.err), p.LogTail(tailLines))
 		}
 		select {
 		case <-ctx.Done():
