@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/warning"
 
 	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
@@ -24,11 +25,19 @@ func NewReserved() *Reserved {
 	return &Reserved{admission.NewHandler(admission.Create, admission.Update)}
 }
 
-// Admit puts back what a client merely left out and refuses what it changed. It
-// judges what the client sent: plugins after it write such metadata themselves.
+// Admit takes such metadata from an object that is created, with a warning: it
+// comes along with what clients copy. Of one that is updated it puts back what a
+// client merely left out and refuses what it changed. It judges what the client
+// sent: plugins after it write such metadata themselves.
 func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object, old, ok := p.metadata(ctx, a)
 	if !ok {
+		return nil
+	}
+	if a.GetOperation() == admission.Create {
+		for _, key := range decide.StripReserved(object) {
+			warning.AddWarning(ctx, "", fmt.Sprintf("%s was left out: only the hub writes it", key))
+		}
 		return nil
 	}
 	if old != nil {

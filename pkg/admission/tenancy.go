@@ -77,8 +77,15 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 	}, nil
 }
 
-// Validate refuses writes of tenants to LogicalClusters.
-func (p *Tenancy) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+// Validate refuses writes of tenants to LogicalClusters, and new objects in a
+// workspace that is being deleted.
+func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetOperation() == admission.Create && !isMaster(a.GetUserInfo()) {
+		t, _ := target.From(ctx)
+		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Phase == corev1alpha1.LogicalClusterPhaseDeleting {
+			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
+		}
+	}
 	if a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
 		return nil
 	}

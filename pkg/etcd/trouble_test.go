@@ -18,16 +18,20 @@ import (
 	"github.com/atriumhub/atrium/pkg/etcd"
 )
 
-// used returns a data directory in which a server has run and written. Its
-// removal may fail: an etcd that met damage on its way up cannot be stopped,
-// and may still be preparing files.
+// used returns a data directory in which a server has run and written. An etcd
+// that met damage on its way up cannot be stopped and may still be preparing
+// files there, so removal takes patience and may fail.
 func used(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "etcd-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		for try := 0; try < 100 && os.RemoveAll(dir) != nil; try++ {
+			runtime.Gosched()
+		}
+	})
 	server := start(t, dir)
 	client := dial(t, server)
 	for i := range 50 {

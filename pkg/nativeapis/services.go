@@ -3,6 +3,7 @@ package nativeapis
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -81,6 +82,14 @@ func addServices(stores map[string]rest.Storage, options generic.RESTOptionsGett
 		ResetFieldsStrategy:       service.Strategy,
 		TableConvertor:            printerstorage.TableConvertor{TableGenerator: printers.NewTableGenerator().With(printersinternal.AddHandlers)},
 	}
+	store.BeginCreate = func(_ context.Context, object runtime.Object, _ *metav1.CreateOptions) (genericregistry.FinishFunc, error) {
+		matchClusterIPs(object.(*api.Service), nil)
+		return noFinish, nil
+	}
+	store.BeginUpdate = func(_ context.Context, object, old runtime.Object, _ *metav1.UpdateOptions) (genericregistry.FinishFunc, error) {
+		matchClusterIPs(object.(*api.Service), old.(*api.Service))
+		return noFinish, nil
+	}
 	if err := store.CompleteWithOptions(&generic.StoreOptions{RESTOptions: options, AttrFunc: service.GetAttrs}); err != nil {
 		return fmt.Errorf("failed to build the store of services: %w", err)
 	}
@@ -89,4 +98,24 @@ func addServices(stores map[string]rest.Storage, options generic.RESTOptionsGett
 	status.ResetFieldsStrategy = service.StatusStrategy
 	stores["services"], stores["services/status"] = &serviceREST{store}, &serviceStatusREST{&status}
 	return nil
+}
+
+func noFinish(context.Context, bool) {}
+
+// matchClusterIPs lets clients write only the older of the two fields for
+// cluster IPs, or leave out both when they replace a Service. Kubernetes does
+// this where it allocates the addresses.
+func matchClusterIPs(service, old *api.Service) {
+	spec := &service.Spec
+	if old != nil && service.Spec.Type != api.ServiceTypeExternalName && old.Spec.Type != api.ServiceTypeExternalName {
+		if spec.ClusterIP == "" && len(spec.ClusterIPs) == 0 {
+			spec.ClusterIP, spec.ClusterIPs = old.Spec.ClusterIP, slices.Clone(old.Spec.ClusterIPs)
+		}
+		if spec.ClusterIP != old.Spec.ClusterIP && slices.Equal(spec.ClusterIPs, old.Spec.ClusterIPs) {
+			spec.ClusterIPs = nil
+		}
+	}
+	if spec.ClusterIP != "" && len(spec.ClusterIPs) == 0 {
+		spec.ClusterIPs = []string{spec.ClusterIP}
+	}
 }

@@ -52,20 +52,7 @@ type lazyCache struct {
 type runningCache struct {
 	*cacher.CacheDelegator
 	cacher *cacher.Cacher
-
-	firstReady sync.Once
-	// floor is the revision of the first state the cache held. Older ones it
-	// has never known.
-	floor atomic.Uint64
-}
-
-// learnFloor sets floor once the cache is ready.
-func (r *runningCache) learnFloor() {
-	r.firstReady.Do(func() {
-		if revision, err := r.cacher.LastSyncResourceVersion(); err == nil {
-			r.floor.Store(revision)
-		}
-	})
+	feed   *cacheFeed
 }
 
 func newLazyCache(raw storage.Interface, settings cacheSettings) *lazyCache {
@@ -85,12 +72,12 @@ func (l *lazyCache) start() (*runningCache, error) {
 	if l.stopped {
 		return nil, errStopped
 	}
-	inner := ownStream{l.Interface, l.settings.layout.Prefix()}
-	started, err := cacher.NewCacherFromConfig(l.settings.cacherConfig(inner))
+	feed := &cacheFeed{ownStream: ownStream{l.Interface, l.settings.layout.Prefix()}}
+	started, err := cacher.NewCacherFromConfig(l.settings.cacherConfig(feed))
 	if err != nil {
 		return nil, fmt.Errorf("starting the cache of %s: %w", l.settings.config.GroupResource, err)
 	}
-	running := &runningCache{CacheDelegator: cacher.NewCacheDelegator(started, inner), cacher: started}
+	running := &runningCache{CacheDelegator: cacher.NewCacheDelegator(started, l.Interface), cacher: started, feed: feed}
 	l.running.Store(running)
 	return running, nil
 }
@@ -138,17 +125,12 @@ func (l *lazyCache) stop() {
 // ready starts the cache if need be and waits until it has read its resource.
 func (l *lazyCache) ready(ctx context.Context) (*runningCache, error) {
 	running, err := l.start()
-	if err != nil {
-		return nil, err
+	if err != nil || running.cacher.Ready() {
+		return running, err
 	}
-	if !running.cacher.Ready() {
-		ctx, cancel := context.WithTimeout(ctx, warmUp)
-		defer cancel()
-		if err := running.cacher.Wait(ctx); err != nil {
-			return running, nil // an unready cache answers for itself
-		}
-	}
-	running.learnFloor()
+	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	_ = running.cacher.Wait(ctx) // an unready cache answers for itself
 	return running, nil
 }
 
@@ -161,7 +143,7 @@ func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOpti
 		return nil, err
 	}
 	revision, err := l.Versioner().ParseResourceVersion(opts.ResourceVersion)
-	if err != nil || revision == 0 || revision >= running.floor.Load() {
+	if err != nil || revision == 0 || revision >= running.feed.floor.Load() {
 		return running.Watch(ctx, key, opts)
 	}
 	opts.ProgressNotify = opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks

@@ -63,8 +63,9 @@ type suite struct {
 
 type suiteOptions struct {
 	hubOptions
-	alone  bool // no neighbour
-	prefix bool // values are stored with a prefix
+	alone    bool // no neighbour
+	parallel bool // beside other tests
+	prefix   bool // values are stored with a prefix
 }
 
 // begin builds a suite.
@@ -272,6 +273,9 @@ func (a awaited) Create(ctx context.Context, key string, obj, out runtime.Object
 func both(t *testing.T, o suiteOptions, run func(*testing.T, context.Context, *suite)) {
 	for _, cached := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cached=%v", cached), func(t *testing.T) {
+			if o.parallel {
+				t.Parallel()
+			}
 			o := o
 			o.cached = cached
 			run(t, context.Background(), begin(t, o))
@@ -323,7 +327,7 @@ var simple = map[string]func(context.Context, *testing.T, storage.Interface){
 func TestConformance(t *testing.T) {
 	for name, run := range simple {
 		t.Run(name, func(t *testing.T) {
-			both(t, suiteOptions{}, func(t *testing.T, ctx context.Context, s *suite) {
+			both(t, suiteOptions{parallel: true}, func(t *testing.T, ctx context.Context, s *suite) {
 				run(ctx, t, s.store)
 			})
 		})
@@ -340,22 +344,25 @@ func TestConformanceList(t *testing.T) {
 	for _, gate := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ListFromCacheSnapshot=%v", gate), func(t *testing.T) {
 			featuregatetesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.ListFromCacheSnapshot, gate)
-			both(t, suiteOptions{}, func(t *testing.T, ctx context.Context, _ *suite) {
+			both(t, suiteOptions{parallel: true}, func(t *testing.T, ctx context.Context, _ *suite) {
 				cached := strings.HasSuffix(t.Name(), "cached=true")
 				fresh := func(t *testing.T) *suite {
 					return begin(t, suiteOptions{alone: true, hubOptions: hubOptions{ownEtcd: true, cached: cached}})
 				}
 				if gate { // otherwise no one can tell when a store has noticed a compaction
 					t.Run("List", func(t *testing.T) {
+						t.Parallel()
 						s := fresh(t)
 						storagetesting.RunTestList(ctx, t, s.store, s.compact, cached, s.lists)
 					})
 				}
 				t.Run("ConsistentList", func(t *testing.T) {
+					t.Parallel()
 					s := fresh(t)
 					storagetesting.RunTestConsistentList(ctx, t, s.store, s.increaseRevision, cached, true, cached && gate)
 				})
 				t.Run("GetListNonRecursive", func(t *testing.T) {
+					t.Parallel()
 					s := fresh(t)
 					storagetesting.RunTestGetListNonRecursive(ctx, t, s.increaseRevision, s.store)
 				})
@@ -476,24 +483,29 @@ func (plainTransformer) TransformToStorage(_ context.Context, data []byte, _ val
 
 func TestConformanceWatch(t *testing.T) {
 	t.Run("ClusterScopedWatch", func(t *testing.T) {
+		t.Parallel()
 		both(t, suiteOptions{hubOptions: hubOptions{unspaced: true}}, func(t *testing.T, ctx context.Context, s *suite) {
 			storagetesting.RunTestClusterScopedWatch(ctx, t, s.store)
 		})
 	})
 	t.Run("WatchFromZero", func(t *testing.T) {
+		t.Parallel()
 		s := begin(t, suiteOptions{hubOptions: hubOptions{ownEtcd: true}})
 		storagetesting.RunTestWatchFromZero(context.Background(), t, s.store, s.compact)
 	})
 	t.Run("ProgressNotify", func(t *testing.T) {
+		t.Parallel()
 		s := begin(t, suiteOptions{hubOptions: hubOptions{ownEtcd: true}})
 		storagetesting.RunOptionalTestProgressNotify(context.Background(), t, s.store, s.increaseRevision)
 	})
 	t.Run("WatchDispatchBookmarkEvents", func(t *testing.T) {
-		both(t, suiteOptions{hubOptions: hubOptions{ownEtcd: true}}, func(t *testing.T, ctx context.Context, s *suite) {
+		t.Parallel()
+		both(t, suiteOptions{parallel: true, hubOptions: hubOptions{ownEtcd: true}}, func(t *testing.T, ctx context.Context, s *suite) {
 			storagetesting.RunTestWatchDispatchBookmarkEvents(ctx, t, s.store, true)
 		})
 	})
 	t.Run("WatchBookmarksWithCorrectResourceVersion", func(t *testing.T) {
+		t.Parallel()
 		s := begin(t, suiteOptions{hubOptions: hubOptions{cached: true}})
 		storagetesting.RunTestOptionalWatchBookmarksWithCorrectResourceVersion(context.Background(), t, s.store)
 	})

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,7 +11,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	etcdkubernetes "go.etcd.io/etcd/client/v3/kubernetes"
 	"go.uber.org/zap"
-	"google.golang.org/grpc"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/features"
@@ -19,6 +19,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/apiserver/pkg/storage/value/encrypt/identity"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/utils/clock"
 
 	"github.com/atriumhub/atrium/pkg/keyspace"
 )
@@ -33,7 +34,8 @@ const (
 
 // connection is one client of one etcd, used by all resources stored there.
 // The upstream factory dials once per resource instead; with thousands of
-// custom resource shapes that is thousands of connections (P8).
+// custom resource shapes that is thousands of connections (P8). Of its options
+// the egress lookup and the tracer of the connection are not supported.
 type connection struct {
 	client *etcdkubernetes.Client
 	users  int // guarded by shared.mu
@@ -62,7 +64,6 @@ func dial(config storagebackend.TransportConfig) (*connection, error) {
 		DialTimeout:          dialTimeout,
 		DialKeepAliveTime:    keepAliveTime,
 		DialKeepAliveTimeout: keepAliveTimeout,
-		DialOptions:          []grpc.DialOption{grpc.WithBlock()}, //nolint:staticcheck // a hub without etcd must fail at start
 		Logger:               zap.NewNop(),
 	}
 	if !tlsInfo.Empty() || tlsInfo.TrustedCAFile != "" {
@@ -76,8 +77,21 @@ func dial(config storagebackend.TransportConfig) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to etcd at %s: %w", strings.Join(config.ServerList, ","), err)
 	}
+	if err := await(client.Client); err != nil {
+		_ = client.Close()
+		return nil, fmt.Errorf("reaching etcd at %s: %w", strings.Join(config.ServerList, ","), err)
+	}
 	client.KV = etcd3.NewETCDLatencyTracker(client.KV)
 	return &connection{client: client}, nil
+}
+
+// await returns when etcd has answered once. A hub without its etcd must fail
+// at start, not with the first request.
+func await(client *clientv3.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	_, err := client.Get(ctx, "atrium-hello", clientv3.WithCountOnly())
+	return err
 }
 
 // store returns the upstream etcd3 store of one resource on c, and a function
@@ -120,7 +134,7 @@ func (c *connection) compact(interval time.Duration) etcd3.Compactor {
 	if interval == 0 {
 		return nil
 	}
-	c.compactor = etcd3.StartCompactorPerEndpoint(c.client.Client, interval)
+	c.compactor = etcd3.NewCompactor(c.client.Client, interval, clock.RealClock{}, nil)
 	return c.compactor
 }
 

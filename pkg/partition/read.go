@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
@@ -51,8 +52,10 @@ func (s *store) GetList(ctx context.Context, key string, opts storage.ListOption
 	return s.verifyList(scope, inner, list)
 }
 
-// verifyList checks the stamp of every item (P4); one foreign object spoils
-// the list and empties it.
+// verifyList checks the stamp of every item (P4). In a workspace one foreign
+// object spoils the list and empties it. Everywhere, objects that belong to no
+// workspace are left out: somebody put them into etcd by hand, and they must
+// not blind the hub to all others.
 func (s *store) verifyList(scope keyspace.Scope, key string, list runtime.Object) error {
 	err := meta.EachListItem(list, func(item runtime.Object) error {
 		return verify(scope, key, item)
@@ -60,10 +63,24 @@ func (s *store) verifyList(scope keyspace.Scope, key string, list runtime.Object
 	if err == nil {
 		return nil
 	}
+	if scope.All() {
+		return leaveOutStrays(list)
+	}
 	if zeroErr := runtime.SetZeroValue(list); zeroErr != nil {
 		return zeroErr
 	}
 	return err
+}
+
+// leaveOutStrays removes the items of list that have no valid stamp.
+func leaveOutStrays(list runtime.Object) error {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return err
+	}
+	return meta.SetList(list, slices.DeleteFunc(items, func(item runtime.Object) bool {
+		return !stampOf(item).IsValid()
+	}))
 }
 
 // narrow translates a list or watch of rest in scope to the inner store's key

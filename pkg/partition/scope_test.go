@@ -210,6 +210,36 @@ func TestForeignObjectIsRefused(t *testing.T) {
 	}
 }
 
+// P4: what somebody put into etcd by hand, into no workspace, is nobody's.
+func TestStrayObjectIsLeftOut(t *testing.T) {
+	eachKind(t, func(t *testing.T, h *hub) {
+		mustCreate(t, in(t, "one"), h.pods, newPod("ns", "a"))
+		data, err := runtime.Encode(codec, newPod("ns", "stray"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := keyspace.WithScope(t.Context(), keyspace.Everywhere())
+		list := &example.PodList{}
+		if err := h.pods.GetList(all, "/pods", recursive(), list); err != nil {
+			t.Fatal(err)
+		}
+		w := mustWatch(t, in(t, "one"), h.pods, "/pods", from(list, recursive()))
+		for _, key := range []string{"/pods/stray", "/pods/ns/stray", "/pods/-/ns/stray", "/pods/!/ns/stray"} {
+			if _, err := h.client.KV.Put(t.Context(), h.root+key, string(data)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustCreate(t, in(t, "one"), h.pods, newPod("ns", "b"))
+		expect(t, w, "ADDED one/ns/b")
+		want := []string{"one/ns/a", "one/ns/b"}
+		for name, ctx := range map[string]context.Context{"everywhere": all, "one": in(t, "one")} {
+			if diff := cmp.Diff(want, h.names(t, ctx, "/pods")); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	})
+}
+
 // P2: what is not the workspace's is neither seen nor touched, however it is
 // asked for.
 func TestWorkspacesAreApart(t *testing.T) {

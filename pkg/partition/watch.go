@@ -70,11 +70,15 @@ func (v *verifiedWatch) Stop() {
 func (v *verifiedWatch) pass(ctx context.Context, scope keyspace.Scope, key string) {
 	defer close(v.out)
 	for event := range v.Interface.ResultChan() {
-		checked, ok := verifyEvent(scope, key, event)
-		if !v.send(ctx, checked) {
-			return
+		err := verifyEvent(scope, key, event)
+		if err != nil && scope.All() {
+			continue // it belongs to nobody, see verifyList
 		}
-		if !ok {
+		if err != nil {
+			status := apierrors.NewInternalError(err).Status()
+			event = watch.Event{Type: watch.Error, Object: &status}
+		}
+		if !v.send(ctx, event) || err != nil {
 			v.Interface.Stop()
 			return
 		}
@@ -98,17 +102,12 @@ func (v *verifiedWatch) send(ctx context.Context, event watch.Event) bool {
 	}
 }
 
-// verifyEvent returns event, or an error event and false if its object belongs
-// to somebody else.
-func verifyEvent(scope keyspace.Scope, key string, event watch.Event) (watch.Event, bool) {
+// verifyEvent checks the stamp of events that have an object of the resource.
+func verifyEvent(scope keyspace.Scope, key string, event watch.Event) error {
 	switch event.Type {
 	case watch.Added, watch.Modified, watch.Deleted:
+		return verify(scope, key, event.Object)
 	default:
-		return event, true
+		return nil
 	}
-	if err := verify(scope, key, event.Object); err != nil {
-		status := apierrors.NewInternalError(err).Status()
-		return watch.Event{Type: watch.Error, Object: &status}, false
-	}
-	return event, true
 }

@@ -15,19 +15,19 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// Readiness reports whether a workspace takes ordinary requests, and if not in
-// which phase it is.
-type Readiness func(logicalcluster.Name) (phase string, ready bool)
+// Readiness reports whether a workspace takes requests, and if not in which
+// phase it is.
+type Readiness func(logicalcluster.Name) (phase string, open bool)
 
-// WithReadiness answers 503 for workspaces that are not ready. It stands behind
+// WithReadiness answers 503 for workspaces that are not open. It stands behind
 // authorization, so that only those who may enter learn of the phase. The hub's
 // own loops (system:masters) are let through: they are the ones who make the
-// workspace ready, or take it apart.
+// workspace ready.
 func WithReadiness(next http.Handler, readiness Readiness, serializer runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		t, _ := target.From(req.Context())
-		phase, ready := readiness(t.Identity)
-		if ready || t.Identity.Empty() || isMaster(req) {
+		phase, open := readiness(t.Identity)
+		if open || t.Identity.Empty() || isMaster(req) {
 			next.ServeHTTP(w, req)
 			return
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/routing"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -55,13 +56,16 @@ func (h *Hub) whenReady(serializer runtime.NegotiatedSerializer) link {
 	}
 }
 
+// readiness says who may be asked: workspaces that are ready, and those that are
+// being deleted, whose users have to take off the finalizers they put on.
+// Admission keeps new objects out of these.
 func readiness(dir *directory.Directory) routing.Readiness {
 	return func(name logicalcluster.Name) (string, bool) {
 		entry, ok := dir.ByName(name)
 		if !ok {
 			return "Unknown", false
 		}
-		return string(entry.Phase), entry.Ready()
+		return string(entry.Phase), entry.Ready() || entry.Phase == corev1alpha1.LogicalClusterPhaseDeleting
 	}
 }
 

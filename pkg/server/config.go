@@ -18,6 +18,7 @@ import (
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
+	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/atriumhub/atrium/internal/pki"
@@ -118,6 +119,9 @@ func newUpstream(ctx context.Context, s *options.Options) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to configure the control plane: %w", err)
 	}
+
+	// pkg/upkeep/bootstrap stores the policy, without the hook's wait.
+	full.Generic.DisabledPostStartHooks.Insert(rbacrest.PostStartHookName)
 
 	etcd := *completed.Etcd
 	etcd.StorageConfig.StorageObjectCountTracker = config.StorageObjectCountTracker

@@ -343,10 +343,18 @@ func TestForgedHeadersAreIgnored(t *testing.T) {
 func TestReservedMetadata(t *testing.T) {
 	path, _ := newWorkspace(t)
 	maps := withToken(t, "alice-token").Kubernetes(path).CoreV1().ConfigMaps("default")
-	_, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-		Name: "sneaky", Labels: map[string]string{"state.workload.kcp.io/abc": "Sync"},
+	const label = "state.workload.kcp.io/abc"
+	sneaky, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+		Name: "sneaky", Labels: map[string]string{label: "Sync"},
 	}}, metav1.CreateOptions{})
-	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "reserved") {
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sneaky.Labels[label] != "" {
+		t.Error("a tenant placed an object by creating it with a state label")
+	}
+	sneaky.Labels = map[string]string{label: "Sync"}
+	if _, err := maps.Update(t.Context(), sneaky, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "reserved") {
 		t.Errorf("a tenant placed an object by itself: %v", err)
 	}
 	made, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/klog/v2"
 
 	"github.com/atriumhub/atrium/pkg/etcd"
 	"github.com/atriumhub/atrium/pkg/upkeep/bootstrap"
@@ -28,6 +29,7 @@ func (h *Hub) phases() []phase {
 		{"build the hub", h.build},
 		{"listen", h.listen},
 		{"read what is stored", h.runReadModels},
+		{"store the bootstrap policy", func(ctx context.Context) error { return bootstrap.Policy(ctx, h.bootstrapConfig()) }},
 		{"furnish the root workspace", func(ctx context.Context) error { return bootstrap.Root(ctx, h.bootstrapConfig()) }},
 		{"start the control loops", h.runControllers},
 		{"furnish root:compute", func(ctx context.Context) error { return bootstrap.Compute(ctx, h.bootstrapConfig()) }},
@@ -63,17 +65,17 @@ func (h *Hub) Run(ctx context.Context, ready func()) error {
 // runPhase gives a phase the context that lives as long as the hub, and gives
 // up waiting for it when ctx ends or something that runs has failed.
 func (h *Hub) runPhase(ctx, running context.Context, p phase) error {
-	phaseCtx, cancel := context.WithCancel(running)
+	began := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- p.run(running) }()
-	defer cancel()
 	select {
 	case err := <-done:
+		klog.InfoS("Start phase ended", "phase", p.name, "took", time.Since(began).Round(time.Millisecond), "err", err)
 		return err
 	case err := <-h.failed:
 		return err
 	case <-ctx.Done():
-		return phaseCtx.Err()
+		return ctx.Err()
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 	// workers is how many workspaces are worked on at a time. Most of that time
 	// is spent waiting for etcd to reach the disk, and waiting together is what
 	// makes etcd fast.
-	workers = 16
+	workers = 32
 	// patience is how long furnishing may fail before users are told: most
 	// troubles are over by then.
 	patience = 2 * time.Second

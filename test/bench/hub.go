@@ -24,8 +24,9 @@ const (
 // hub is a hub under measurement.
 type hub struct {
 	*harness.Hub
-	// ready is how long it took from exec until ready.
-	ready time.Duration
+	// ready is how long it took from exec until ready, cpu what the hub needed
+	// for that.
+	ready, cpu time.Duration
 	// admin is the connection that requests are measured over.
 	admin *client.Hub
 }
@@ -46,7 +47,7 @@ func (h *hub) start(ctx context.Context) error {
 	if err := h.Hub.Start(ctx); err != nil {
 		return err
 	}
-	h.ready = time.Since(began)
+	h.ready, h.cpu = time.Since(began), processTime(h.Pid())
 	var err error
 	h.admin, err = h.connect(asAdmin)
 	return err
@@ -87,13 +88,20 @@ func (h *hub) scrape() (scrape, error) {
 	}, nil
 }
 
-// settle returns what memory the hub holds once the garbage has gone.
-func (h *hub) settle(ctx context.Context) (memory, error) {
+// state returns what memory the hub holds once the garbage has gone, and its
+// metrics.
+func (h *hub) state(ctx context.Context, say *progress) (memory, metrics, error) {
+	say.printf("waiting for the hub's memory to settle")
 	read, err := h.scrape()
 	if err != nil {
-		return memory{}, err
+		return memory{}, metrics{}, err
 	}
-	return settle(ctx, h.Pid(), read)
+	held, err := settle(ctx, h.Pid(), read)
+	if err != nil {
+		return memory{}, metrics{}, err
+	}
+	m, err := read(ctx)
+	return held, m, err
 }
 
 // scrapeURL reads metrics that are not protected.

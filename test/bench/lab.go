@@ -10,8 +10,12 @@ import (
 	"github.com/atriumhub/atrium/test/harness"
 )
 
-// few is the number of workspaces that many are compared with.
-const few = 10
+const (
+	// few is the number of workspaces that many are compared with.
+	few = 10
+	// seen is how many there have been by then.
+	seen = 50
+)
 
 // lab is where experiments happen. Most share one hub, which is started, and
 // filled with workspaces, when an experiment first needs it.
@@ -59,8 +63,7 @@ func (l *lab) idleMemory(ctx context.Context) (memory, error) {
 	if err != nil {
 		return memory{}, err
 	}
-	l.say.printf("waiting for the hub's memory to settle")
-	m, err := h.settle(ctx)
+	m, _, err := h.state(ctx, l.say)
 	if err != nil {
 		return memory{}, err
 	}

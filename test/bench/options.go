@@ -41,14 +41,14 @@ const methods = `
 How it is measured:
   ready      From exec until the process says that it is ready, in its log. Median of 3 starts.
   latency    From before a request is sent until the result is seen in a watch by this program, which
-             runs on the same cores. One request at a time, unless it says "4 clients".
+             shares the cores. One request at a time, unless it says "4 clients".
   memory     The resident set (VmRSS), which counts the binary and the mapped database as far as they
              were touched. A Go process keeps garbage for up to two minutes and frees pages slowly, so
              /metrics is read over and over, which makes garbage, until two collections have ended, and
-             then VmRSS until it moves by less than 1 % in 3 s. Per workspace: the difference between
-             settled N workspaces and settled none, divided by N. "Heap" is what lives in the Go heap
-             after a collection, from the process's own metrics.
-  series     Lines of /metrics, read as shard-admin.
+             then VmRSS until it moves by less than 1 % in 3 s. Per workspace: what the hub holds with N
+             less what the same hub holds with 10, when it has made and deleted some, divided by N-10.
+             "Heap" is what lives in the Go heap after a collection, by the process's own metrics.
+  series     Lines of /metrics, read as shard-admin, at the same two moments.
   ratios     Both sides take turns in short rounds (A B B A …), so that what else the machine does hits
              both alike.
   budgets    Those of the design for 10 000 workspaces. Durations that grow with the number of

@@ -225,3 +225,23 @@ func TestRestoreReservedKeepsWhatTheWriterWants(t *testing.T) {
 		t.Error("restored the same twice")
 	}
 }
+
+func TestStripReserved(t *testing.T) {
+	copied := metav1.ObjectMeta{
+		Labels:      map[string]string{"app": "web", "state.workload.kcp.io/eu": "Sync"},
+		Annotations: map[string]string{"note": "1", "internal.workload.kcp.io/synctarget": "eu"},
+		Finalizers:  []string{"mine", "workload.kcp.io/syncer-eu"},
+	}
+	sent := *copied.DeepCopy()
+	taken := StripReserved(&sent)
+	want := metav1.ObjectMeta{Labels: map[string]string{"app": "web"}, Annotations: map[string]string{"note": "1"}, Finalizers: []string{"mine"}}
+	if diff := cmp.Diff(want, sent); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"state.workload.kcp.io/eu", "internal.workload.kcp.io/synctarget", "workload.kcp.io/syncer-eu"}, taken); diff != "" {
+		t.Errorf("taken (-want +got):\n%s", diff)
+	}
+	if again := StripReserved(&sent); len(again) != 0 {
+		t.Errorf("took %q from what has nothing to take", again)
+	}
+}

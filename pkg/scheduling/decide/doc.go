@@ -8,7 +8,7 @@
 //   - Object and Namespace say which metadata an object needs so that exactly
 //     the chosen sync targets see it;
 //   - ReservedMetadataChange says whether a writer touched metadata that only
-//     the hub and its agents may write.
+//     the hub and its agents may write; StripReserved takes it from copies.
 //
 // # Rules for choosing a sync target
 //

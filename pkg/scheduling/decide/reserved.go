@@ -64,6 +64,36 @@ func RestoreReserved(old, new metav1.Object) bool {
 	return a || b || c
 }
 
+// StripReserved takes reserved metadata away from an object that is about to be
+// created, and returns what it took, in order. Such objects are copies: of an
+// exported one, or made by a client that hands on the labels of another object.
+// Where they belong is for the hub to decide, again.
+func StripReserved(new metav1.Object) []string {
+	var taken []string
+	labels, annotations := maps.Clone(new.GetLabels()), maps.Clone(new.GetAnnotations())
+	for _, m := range []map[string]string{labels, annotations} {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if Reserved(key) {
+				delete(m, key)
+				taken = append(taken, key)
+			}
+		}
+	}
+	finalizers := slices.DeleteFunc(slices.Clone(new.GetFinalizers()), func(finalizer string) bool {
+		reserved := reservedFinalizer(finalizer)
+		if reserved {
+			taken = append(taken, finalizer)
+		}
+		return reserved
+	})
+	if len(taken) > 0 {
+		new.SetLabels(labels)
+		new.SetAnnotations(annotations)
+		new.SetFinalizers(finalizers)
+	}
+	return taken
+}
+
 // Reserved reports whether a label or annotation is written by the hub and its
 // agents only.
 func Reserved(key string) bool {
