@@ -72,7 +72,7 @@ func (o *options) addFlags(command *cobra.Command) {
 	flags.StringVar(&o.config.UID, "sync-target-uid", "", "UID of that SyncTarget. The agent stops when the SyncTarget has been replaced by another of the same name. Required.")
 	flags.StringSliceVar(&o.config.Resources, "resources", nil, "What to copy, as plural.group, separated by commas; Kubernetes' workload resources unless given: "+fmt.Sprint(syncer.DefaultResources())+".")
 	flags.DurationVar(&o.config.HeartbeatInterval, "heartbeat-interval", syncer.DefaultHeartbeatInterval, "How often to tell the hub that the agent and the child are well. The hub takes a minute of silence for an outage.")
-	flags.IntVar(&o.config.Workers, "workers", 8, "How many objects of one resource to work on at a time.")
+	flags.IntVar(&o.config.Workers, "workers", syncer.DefaultWorkers, "How many objects of one resource to work on at a time.")
 	flags.Float32Var(&o.qps, "qps", -1, "Requests per second to each side; negative means as many as needed.")
 	flags.IntVar(&o.burst, "burst", 100, "Requests to each side that may exceed --qps for a moment.")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "0", `Where to serve /healthz, /readyz and /metrics, unprotected, as in 127.0.0.1:8080; "0" means nowhere.`)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -69,8 +70,9 @@ func New(system []*apiextensionsv1.CustomResourceDefinition, gated []NativeAPI) 
 			c.gated[api.GroupResource()] = true
 		}
 	}
-	c.nothing = c.build(nil, nil)
-	c.everywhere = c.build(nil, slices.Sorted(maps.Keys(c.natives)))
+	c.nothing = c.build(c.hash(nil, nil), nil, nil)
+	everything := slices.Sorted(maps.Keys(c.natives))
+	c.everywhere = c.build(c.hash(nil, everything), nil, everything)
 	return c
 }
 
@@ -134,19 +136,6 @@ func (c *Catalog) Reserved(gr schema.GroupResource) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reserved[gr]
-}
-
-// SetLocal replaces all definitions of ws. Those that are not servable yet
-// are left out.
-func (c *Catalog) SetLocal(ws logicalcluster.Name, crds []*apiextensionsv1.CustomResourceDefinition) {
-	offers := make([]*API, 0, len(crds))
-	for _, crd := range crds {
-		if schemas.Servable(crd) {
-			offers = append(offers, schemas.FromCRD(crd, schemas.Local))
-		}
-	}
-	slices.SortFunc(offers, byDefinition)
-	c.change(ws, func(w *workspace) { w.local = offers })
 }
 
 // Upsert stores one definition of ws, or removes it while it is not servable.
@@ -230,7 +219,7 @@ func (c *Catalog) Claims(ws logicalcluster.Name, group string) []schemas.Claim {
 		}
 	}
 	slices.SortFunc(claims, func(a, b schemas.Claim) int {
-		return slices.Compare([]string{a.Names.Plural}, []string{b.Names.Plural})
+		return strings.Compare(a.Names.Plural, b.Names.Plural)
 	})
 	return claims
 }
@@ -272,7 +261,7 @@ func (c *Catalog) Stats() Stats {
 	return Stats{Workspaces: len(c.workspaces), Sets: len(c.interned), Shapes: len(c.shapes)}
 }
 
-func byDefinition(a, b *API) int { return slices.Compare([]string{a.CRD.Name}, []string{b.CRD.Name}) }
+func byDefinition(a, b *API) int { return strings.Compare(a.CRD.Name, b.CRD.Name) }
 
 func without(apis []*API, name string) []*API {
 	kept := make([]*API, 0, len(apis)+1)

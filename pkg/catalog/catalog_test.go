@@ -101,7 +101,7 @@ func TestSetsAreShared(t *testing.T) {
 	const workspaces = 10_000
 	for i := range workspaces {
 		ws := logicalcluster.Name(fmt.Sprintf("w%d", i))
-		c.SetLocal(ws, []*apiextensionsv1.CustomResourceDefinition{crd(widgets, "same")})
+		c.Upsert(ws, crd(widgets, "same"))
 		c.SetBound(ws, compute)
 	}
 	if diff := cmp.Diff(Stats{Workspaces: workspaces, Sets: 1, Shapes: 1}, c.Stats()); diff != "" {
@@ -127,7 +127,8 @@ func TestHash(t *testing.T) {
 	empty := c.Served("a").Hash
 	c.Upsert("a", crd(widgets, "1"))
 	c.Upsert("a", crd(schema.GroupResource{Group: "example.io", Resource: "gadgets"}, "1"))
-	c.SetLocal("b", []*apiextensionsv1.CustomResourceDefinition{crd(schema.GroupResource{Group: "example.io", Resource: "gadgets"}, "1"), crd(widgets, "1")})
+	c.Upsert("b", crd(schema.GroupResource{Group: "example.io", Resource: "gadgets"}, "1"))
+	c.Upsert("b", crd(widgets, "1"))
 	if c.Served("a").Hash != c.Served("b").Hash {
 		t.Error("the order of events shows in the hash")
 	}

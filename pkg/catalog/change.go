@@ -89,10 +89,10 @@ func (c *Catalog) intern(local []*API, bound []NativeAPIName) *Set {
 	if len(local) == 0 && len(bound) == 0 {
 		return c.nothing
 	}
-	hash := setHash(c.systemHash, bound, shapesOf(local))
+	hash := c.hash(local, bound)
 	entry, known := c.interned[hash]
 	if !known {
-		entry = &shared[*Set]{value: c.build(local, bound)}
+		entry = &shared[*Set]{value: c.build(hash, local, bound)}
 		c.interned[hash] = entry
 	}
 	entry.holders++
@@ -110,11 +110,16 @@ func (c *Catalog) discard(set *Set) {
 	}
 }
 
-func (c *Catalog) build(local []*API, bound []NativeAPIName) *Set {
+func (c *Catalog) hash(local []*API, bound []NativeAPIName) string {
+	return setHash(c.systemHash, bound, shapesOf(local))
+}
+
+// build makes the Set of these parts, whose hash is given.
+func (c *Catalog) build(hash string, local []*API, bound []NativeAPIName) *Set {
 	offers := [][]*API{c.system}
 	for _, name := range bound {
 		offers = append(offers, c.natives[name])
 	}
 	offers = append(offers, local)
-	return newSet(setHash(c.systemHash, bound, shapesOf(local)), c.gated, slices.Clone(bound), offers...)
+	return newSet(hash, c.gated, offers...)
 }

@@ -40,7 +40,6 @@ type Set struct {
 
 	served []*API
 	byName map[schema.GroupResource]*API
-	bound  []NativeAPIName
 	gated  map[schema.GroupResource]bool
 }
 
@@ -54,9 +53,6 @@ func (s *Set) Lookup(gr schema.GroupResource) (*API, bool) {
 // must not change the slice.
 func (s *Set) All() []*API { return s.served }
 
-// Bound returns the names of the native APIs that were bound, sorted.
-func (s *Set) Bound() []NativeAPIName { return s.bound }
-
 // ShowsNative reports whether the compiled-in registry of gr answers for this
 // set: it is one that everybody has, or a bound one.
 func (s *Set) ShowsNative(gr schema.GroupResource) bool {
@@ -67,13 +63,13 @@ func (s *Set) ShowsNative(gr schema.GroupResource) bool {
 }
 
 // newSet resolves the offers into a Set with the given hash.
-func newSet(hash string, gated map[schema.GroupResource]bool, bound []NativeAPIName, offers ...[]*API) *Set {
+func newSet(hash string, gated map[schema.GroupResource]bool, offers ...[]*API) *Set {
 	served := schemas.Resolve(offers...)
 	byName := make(map[schema.GroupResource]*API, len(served))
 	for _, api := range served {
 		byName[api.GroupResource()] = api
 	}
-	return &Set{Hash: hash, served: served, byName: byName, bound: bound, gated: gated}
+	return &Set{Hash: hash, served: served, byName: byName, gated: gated}
 }
 
 // setHash identifies the set made of a hub's system shapes, bound native APIs

@@ -17,7 +17,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/registry/generic"
-	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"k8s.io/utils/clock"
@@ -42,13 +41,6 @@ type Config struct {
 	Admission admission.Interface
 	// Authorizer decides who may create by updating or applying.
 	Authorizer authorizer.UnconditionalAuthorizer
-	// NotFound answers requests for versions and scopes that the definition
-	// does not serve; nil stands for http.NotFoundHandler.
-	NotFound http.Handler
-	// ServiceResolver and AuthResolverWrapper reach conversion webhooks; nil
-	// allows webhooks by URL without client credentials.
-	ServiceResolver     webhook.ServiceResolver
-	AuthResolverWrapper webhook.AuthenticationInfoResolverWrapper
 	// RequestTimeout bounds how long a torn-down handler waits for requests.
 	RequestTimeout time.Duration
 	// MinRequestTimeout is the least time a watch is given.
@@ -75,9 +67,6 @@ type Handlers struct {
 func New(config Config) (*Handlers, error) {
 	if config.RESTOptionsGetter == nil || config.Admission == nil || config.Authorizer == nil {
 		return nil, errors.New("customresources needs a RESTOptionsGetter, an Admission and an Authorizer")
-	}
-	if config.NotFound == nil {
-		config.NotFound = http.NotFoundHandler()
 	}
 	if config.RequestTimeout == 0 {
 		config.RequestTimeout = DefaultRequestTimeout
@@ -194,12 +183,11 @@ func (h *Handlers) make(crd *apiextensionsv1.CustomResourceDefinition, opened fu
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(
 		nil, nil, // discovery is not its business here
 		world,
-		h.config.NotFound,
+		http.NotFoundHandler(), // for versions and scopes that crd does not serve
 		options{h.config.RESTOptionsGetter, opened},
 		h.config.Admission,
-		nil, // everything it sees is established
-		h.config.ServiceResolver,
-		h.config.AuthResolverWrapper,
+		nil,      // everything it sees is established
+		nil, nil, // admission keeps conversion webhooks out
 		1,
 		h.config.Authorizer,
 		h.config.RequestTimeout,

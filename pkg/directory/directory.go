@@ -4,8 +4,6 @@ import (
 	"strings"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -29,8 +27,6 @@ type Entry struct {
 	// Type is the path of the WorkspaceType, such as "root:universal". It is
 	// empty when the Workspace names none.
 	Type logicalcluster.Path
-	// UID is that of the Workspace object; empty for root and system:admin.
-	UID types.UID
 }
 
 // Ready reports whether ordinary requests may be served.
@@ -59,7 +55,6 @@ type place struct {
 type record struct {
 	place
 	cluster  logicalcluster.Name
-	uid      types.UID
 	kind     logicalcluster.Path
 	deleting bool
 }
@@ -156,7 +151,7 @@ func builtin(name logicalcluster.Name) (Entry, bool) {
 }
 
 func (d *Directory) entry(r *record, path logicalcluster.Path) Entry {
-	return Entry{Name: r.cluster, Path: path, Phase: d.phase(r), Type: r.kind, UID: r.uid}
+	return Entry{Name: r.cluster, Path: path, Phase: d.phase(r), Type: r.kind}
 }
 
 // phase prefers what the LogicalCluster says to what the Workspace says: the

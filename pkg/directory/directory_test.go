@@ -5,7 +5,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -14,7 +13,7 @@ import (
 
 func workspaceObject(name, cluster string) *tenancyv1alpha1.Workspace {
 	return &tenancyv1alpha1.Workspace{
-		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + cluster)},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: tenancyv1alpha1.WorkspaceSpec{
 			Cluster: cluster,
 			Type:    &tenancyv1alpha1.WorkspaceTypeReference{Path: "root", Name: "universal"},
@@ -45,9 +44,9 @@ func house() *Directory {
 
 func TestResolve(t *testing.T) {
 	universal := logicalcluster.Path("root:universal")
-	lab := Entry{Name: "l1", Path: "root:org:team:lab", Phase: corev1alpha1.LogicalClusterPhaseScheduling, Type: universal, UID: "uid-l1"}
-	team := Entry{Name: "t1", Path: "root:org:team", Phase: corev1alpha1.LogicalClusterPhaseInitializing, Type: universal, UID: "uid-t1"}
-	org := Entry{Name: "o1", Path: "root:org", Phase: corev1alpha1.LogicalClusterPhaseReady, Type: universal, UID: "uid-o1"}
+	lab := Entry{Name: "l1", Path: "root:org:team:lab", Phase: corev1alpha1.LogicalClusterPhaseScheduling, Type: universal}
+	team := Entry{Name: "t1", Path: "root:org:team", Phase: corev1alpha1.LogicalClusterPhaseInitializing, Type: universal}
+	org := Entry{Name: "o1", Path: "root:org", Phase: corev1alpha1.LogicalClusterPhaseReady, Type: universal}
 	for name, tc := range map[string]struct {
 		path logicalcluster.Path
 		want Entry

@@ -59,7 +59,6 @@ func recordOf(at place, workspace *tenancyv1alpha1.Workspace) *record {
 	return &record{
 		place:    at,
 		cluster:  cluster,
-		uid:      workspace.UID,
 		kind:     typeOf(workspace),
 		deleting: workspace.DeletionTimestamp != nil,
 	}

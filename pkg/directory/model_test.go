@@ -68,8 +68,7 @@ func (m model) entry(at place) (Entry, bool) {
 	if workspace.deleting {
 		phase = corev1alpha1.LogicalClusterPhaseDeleting
 	}
-	object := workspaceObject(at.name, string(workspace.cluster))
-	return Entry{Name: workspace.cluster, Path: parent.Path.Join(at.name), Phase: phase, Type: "root:universal", UID: object.UID}, true
+	return Entry{Name: workspace.cluster, Path: parent.Path.Join(at.name), Phase: phase, Type: "root:universal"}, true
 }
 
 func (m model) owned(cluster logicalcluster.Name, by place) bool {

@@ -113,18 +113,6 @@ func Handles(path string) bool {
 	return false
 }
 
-// WithDiscovery returns a handler that answers discovery requests and passes
-// all others on to next.
-func (h *Handler) WithDiscovery(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if Handles(req.URL.Path) {
-			h.ServeHTTP(w, req)
-			return
-		}
-		next.ServeHTTP(w, req)
-	})
-}
-
 // ServeHTTP answers a request whose path Handles accepts.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {

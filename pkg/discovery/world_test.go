@@ -52,7 +52,11 @@ func newWorld(t *testing.T) *world {
 		}
 		req = req.WithContext(keyspace.WithScope(req.Context(), scope))
 		req.URL.Path = "/" + path
-		h.WithDiscovery(http.NotFoundHandler()).ServeHTTP(w, req)
+		if !Handles(req.URL.Path) {
+			http.NotFound(w, req)
+			return
+		}
+		h.ServeHTTP(w, req)
 	}))
 	t.Cleanup(web.Close)
 	return &world{catalog: c, url: web.URL}

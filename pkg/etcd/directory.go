@@ -15,10 +15,9 @@ import (
 // lockName is the file whose lock says that the directory is in use.
 const lockName = "atrium.lock"
 
-// claim makes dir, or closes it to others, proves that it can be written and
-// locks it. Closing the
-// returned file gives it free again; so does the end of the process, however
-// it comes.
+// claim makes dir, or closes it to others, locks it and proves that it can be
+// written. Closing the returned file gives it free again; so does the end of the
+// process, however it comes.
 func claim(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making %s: %w: %w", dir, ErrNotWritable, err)

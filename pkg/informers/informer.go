@@ -27,8 +27,6 @@ type Config[T metav1.Object] struct {
 	NewList func() runtime.Object
 	// Convert makes a T of what storage returns; nil is a type assertion.
 	Convert func(runtime.Object) (T, error)
-	// Indexers name the values under which ByIndex finds an object.
-	Indexers map[string]func(T) []string
 	// Clock is the real one when nil.
 	Clock clock.Clock
 }
@@ -72,7 +70,7 @@ func New[T metav1.Object](config Config[T]) *Informer[T] {
 	}
 	return &Informer[T]{
 		config: config,
-		store:  newStore(config.Indexers),
+		store:  newStore[T](),
 		synced: make(chan struct{}),
 	}
 }
@@ -149,14 +147,6 @@ func (i *Informer[T]) All() []T {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
 	return i.store.all()
-}
-
-// ByIndex returns the objects for which the named index function returned
-// value. An unknown index is a programming error and panics.
-func (i *Informer[T]) ByIndex(index, value string) []T {
-	i.mu.RLock()
-	defer i.mu.RUnlock()
-	return i.store.byIndex(index, value)
 }
 
 // Len returns the number of objects.

@@ -292,32 +292,6 @@ func (f *forgetfulWorld) GetList(ctx context.Context, prefix string, opts storag
 	return err
 }
 
-func TestIndexes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld()
-		informer, _ := follow(t, w, informers.Config[*object]{Indexers: map[string]func(*object) []string{
-			"value": func(obj *object) []string { return strings.Split(obj.Labels["value"], "+") },
-		}})
-		<-informer.Synced()
-		w.put(key("one", "a"), "x+y")
-		w.put(key("two", "a"), "y")
-		synctest.Wait()
-		expect(t, "y", 2, len(informer.ByIndex("value", "y")))
-		w.put(key("one", "a"), "x")
-		synctest.Wait()
-		expect(t, "y", map[string]string{"two|ns/a": "y@3"}, render(informer.ByIndex("value", "y")))
-		w.remove(key("one", "a"))
-		synctest.Wait()
-		expect(t, "x", 0, len(informer.ByIndex("value", "x")))
-		defer func() {
-			if recover() == nil {
-				t.Error("an unknown index did not panic")
-			}
-		}()
-		informer.ByIndex("unknown", "x")
-	})
-}
-
 // One object that cannot be converted is left out, and does not hold up the
 // others; its deletion is still noticed.
 func TestUnconvertibleObjects(t *testing.T) {

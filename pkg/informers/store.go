@@ -1,32 +1,19 @@
 package informers
 
 import (
-	"fmt"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// store holds objects by workspace and by index. It is not safe for concurrent
-// use.
+// store holds objects by workspace. It is not safe for concurrent use.
 type store[T metav1.Object] struct {
 	workspaces map[logicalcluster.Name]*bucket[T]
 	count      int
-	indexers   map[string]func(T) []string
-	indexes    map[string]map[string]map[logicalcluster.Key]T
 }
 
-func newStore[T metav1.Object](indexers map[string]func(T) []string) *store[T] {
-	s := &store[T]{
-		workspaces: map[logicalcluster.Name]*bucket[T]{},
-		indexers:   indexers,
-		indexes:    map[string]map[string]map[logicalcluster.Key]T{},
-	}
-	for name := range indexers {
-		s.indexes[name] = map[string]map[logicalcluster.Key]T{}
-	}
-	return s
+func newStore[T metav1.Object]() *store[T] {
+	return &store[T]{workspaces: map[logicalcluster.Name]*bucket[T]{}}
 }
 
 func (s *store[T]) get(key logicalcluster.Key) (T, bool) {
@@ -45,12 +32,9 @@ func (s *store[T]) put(key logicalcluster.Key, obj T) (old T, replaced bool) {
 		s.workspaces[key.Workspace] = b
 	}
 	old, replaced = b.put(obj)
-	if replaced {
-		s.unindex(key, old)
-	} else {
+	if !replaced {
 		s.count++
 	}
-	s.index(key, obj)
 	return old, replaced
 }
 
@@ -65,7 +49,6 @@ func (s *store[T]) drop(key logicalcluster.Key) (old T, found bool) {
 		return old, false
 	}
 	s.count--
-	s.unindex(key, old)
 	if b.len() == 0 {
 		delete(s.workspaces, key.Workspace)
 	}
@@ -86,40 +69,6 @@ func (s *store[T]) all() []T {
 		out = b.appendTo(out)
 	}
 	return out
-}
-
-func (s *store[T]) byIndex(index, value string) []T {
-	values, ok := s.indexes[index]
-	if !ok {
-		panic(fmt.Sprintf("informers: no index %q", index))
-	}
-	out := make([]T, 0, len(values[value]))
-	for _, obj := range values[value] {
-		out = append(out, obj)
-	}
-	return out
-}
-
-func (s *store[T]) index(key logicalcluster.Key, obj T) {
-	for name, indexer := range s.indexers {
-		for _, value := range indexer(obj) {
-			if s.indexes[name][value] == nil {
-				s.indexes[name][value] = map[logicalcluster.Key]T{}
-			}
-			s.indexes[name][value][key] = obj
-		}
-	}
-}
-
-func (s *store[T]) unindex(key logicalcluster.Key, obj T) {
-	for name, indexer := range s.indexers {
-		for _, value := range indexer(obj) {
-			delete(s.indexes[name][value], key)
-			if len(s.indexes[name][value]) == 0 {
-				delete(s.indexes[name], value)
-			}
-		}
-	}
 }
 
 // fewObjects is up to where a slice is smaller and as fast as a map. Most

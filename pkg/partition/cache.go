@@ -94,12 +94,10 @@ func (s cacheSettings) cacherConfig(inner storage.Interface) cacher.Config {
 		ResourcePrefix:      s.layout.Prefix(),
 		KeyFunc:             s.key,
 		GetAttrsFunc:        s.attrs,
-		IndexerFuncs: storage.IndexerFuncs{
-			workspaceField: func(obj runtime.Object) string { return string(stampOf(obj)) },
-		},
-		NewFunc:     s.newFunc,
-		NewListFunc: s.newListFunc,
-		Codec:       s.config.Codec,
+		IndexerFuncs:        storage.IndexerFuncs{workspaceField: indexValue},
+		NewFunc:             s.newFunc,
+		NewListFunc:         s.newListFunc,
+		Codec:               s.config.Codec,
 	}
 }
 

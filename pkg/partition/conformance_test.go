@@ -413,10 +413,10 @@ func TestConformanceTransformers(t *testing.T) {
 		"GuaranteedUpdateChecksStoredData": func(ctx context.Context, t *testing.T, s *suite) {
 			storagetesting.RunTestGuaranteedUpdateChecksStoredData(ctx, t, exchangeable{s.store, s})
 		},
-		"TransformationFailure": func(ctx context.Context, t *testing.T, s *suite) {
+		"TransformationFailure": func(ctx context.Context, t *testing.T, _ *suite) {
 			// The test expects the errors of a store that deletes nothing unreadable.
 			featuregatetesting.SetFeatureGateDuringTest(t, utilfeature.DefaultFeatureGate, features.AllowUnsafeMalformedObjectDeletion, false)
-			s = begin(t, suiteOptions{prefix: true, alone: true})
+			s := begin(t, suiteOptions{prefix: true, alone: true})
 			storagetesting.RunTestTransformationFailure(ctx, t, exchangeable{s.store, s})
 		},
 		"ListResourceVersionMatch": func(ctx context.Context, t *testing.T, s *suite) {

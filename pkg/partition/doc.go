@@ -20,8 +20,9 @@
 //	    prefix/workspace/.
 //	P3  What is stored carries the workspace it is stored in, whatever the
 //	    client sent.
-//	P4  An object whose stamp differs from the workspace it was read in is
-//	    never returned.
+//	P4  An object that etcd has under the key of one workspace with the stamp
+//	    of another is never returned from there; a cache files objects by their
+//	    stamp. Objects without a valid stamp belong to nobody and are not shown.
 //	P5  Under a selecting Scope an object that does not match does not exist:
 //	    not for get, list, watch, update and delete, not by the error of a
 //	    precondition, and nothing can be created.

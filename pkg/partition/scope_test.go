@@ -224,6 +224,7 @@ func TestStrayObjectIsLeftOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := mustWatch(t, in(t, "one"), h.pods, "/pods", from(list, recursive()))
+		wide := mustWatch(t, all, h.pods, "/pods", from(list, recursive()))
 		for _, key := range []string{"/pods/stray", "/pods/ns/stray", "/pods/-/ns/stray", "/pods/!/ns/stray"} {
 			if _, err := h.client.KV.Put(t.Context(), h.root+key, string(data)); err != nil {
 				t.Fatal(err)
@@ -231,6 +232,7 @@ func TestStrayObjectIsLeftOut(t *testing.T) {
 		}
 		mustCreate(t, in(t, "one"), h.pods, newPod("ns", "b"))
 		expect(t, w, "ADDED one/ns/b")
+		expect(t, wide, "ADDED one/ns/b")
 		want := []string{"one/ns/a", "one/ns/b"}
 		for name, ctx := range map[string]context.Context{"everywhere": all, "one": in(t, "one")} {
 			if diff := cmp.Diff(want, h.names(t, ctx, "/pods")); diff != "" {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -102,7 +103,7 @@ func TestSelectorCombines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, getAttrs := range []storage.AttrFunc{nil, podAttrs} {
+			for _, getAttrs := range []storage.AttrFunc{nil, podAttrs, lyingAttrs} {
 				opts := recursive()
 				opts.Predicate.Label = parsed
 				opts.Predicate.GetAttrs = getAttrs
@@ -124,6 +125,12 @@ func TestSelectorCombines(t *testing.T) {
 			t.Errorf("selecting everything: %v", names)
 		}
 	})
+}
+
+// lyingAttrs says what the view wants to hear. What counts is what is stored.
+func lyingAttrs(obj runtime.Object) (labels.Set, fields.Set, error) {
+	_, fieldSet, err := podAttrs(obj)
+	return labels.Set{stateLabel: "Sync", "app": "web"}, fieldSet, err
 }
 
 // P5: pages hold visible objects only, and tell nothing of the others.

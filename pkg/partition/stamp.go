@@ -15,7 +15,8 @@ import (
 )
 
 // workspaceField is the selectable field under which every stored object shows
-// its workspace. Caches index watchers by it.
+// its workspace; it is empty if the stamp is not a valid name. Caches index
+// watchers by it.
 const workspaceField = logicalcluster.AnnotationKey
 
 // stampOf returns the workspace obj says it lives in. Unstructured objects are
@@ -69,7 +70,15 @@ func stampedAttrs(attrs storage.AttrFunc) storage.AttrFunc {
 		if fieldSet == nil {
 			fieldSet = fields.Set{}
 		}
-		fieldSet[workspaceField] = string(stampOf(obj))
+		fieldSet[workspaceField] = indexValue(obj)
 		return labelSet, fieldSet, nil
 	}
+}
+
+// indexValue is the value of workspaceField.
+func indexValue(obj runtime.Object) string {
+	if name := stampOf(obj); name.IsValid() {
+		return string(name)
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/apiserver/pkg/storage"
 
@@ -20,13 +21,8 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	}
 	inner, opts := s.narrow(scope, rest, opts)
 	opts.Predicate.IndexFields, opts.Predicate.IndexLabels = nil, nil
-	name, single := scope.Workspace()
-	if s.indexed && single {
-		opts.Predicate.IndexFields = []string{workspaceField}
-		opts.Predicate.GetAttrs = stampedAttrs(opts.Predicate.GetAttrs)
-		opts.Predicate.Field = require(opts.Predicate.Field, workspaceField, string(name))
-	}
 	if s.indexed {
+		opts.Predicate = indexedPredicate(scope, opts.Predicate)
 		return s.Interface.Watch(ctx, inner, opts)
 	}
 	opts.ProgressNotify = opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks
@@ -35,6 +31,20 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 		return nil, err
 	}
 	return verifyWatch(ctx, watcher, scope, inner), nil
+}
+
+// indexedPredicate adds to p by what a cache finds the watchers of an event: the
+// workspace. Everywhere, objects that belong to no workspace are left out.
+func indexedPredicate(scope keyspace.Scope, p storage.SelectionPredicate) storage.SelectionPredicate {
+	p.GetAttrs = stampedAttrs(p.GetAttrs) // for etcd, should the watch be served by it
+	if name, single := scope.Workspace(); single {
+		p.IndexFields = []string{workspaceField}
+		p.Field = require(p.Field, workspaceField, string(name))
+	}
+	if scope.All() {
+		p.Field = fields.AndSelectors(p.Field, fields.OneTermNotEqualSelector(workspaceField, ""))
+	}
+	return p
 }
 
 // bufferedEvents may still be read after a watch was stopped.

@@ -46,8 +46,7 @@ func (s *scheduler) count(workspace logicalcluster.Name, o *schedulingv1alpha1.L
 			continue
 		}
 		instances++
-		evicted := !t.EvictAfter.IsZero() && !now.Before(t.EvictAfter)
-		if t.Ready && !t.Unschedulable && !evicted {
+		if t.Ready && !t.Unschedulable && !t.Drained(now) {
 			available++
 		}
 	}

@@ -31,7 +31,7 @@ func (s *scheduler) reconcileNamespace(ctx context.Context, key logicalcluster.K
 	}
 	want := s.wanted(o)
 	for _, gvr := range s.resources() {
-		s.objects[gvr].wakeIn(key.Workspace, o)
+		s.objects[gvr].wakeIn(key, want)
 	}
 	busy := func(target string) bool { return s.busy(key, target) }
 	change := decide.Namespace(o, want, s.inventory.Exists, busy, s.Clock.Now())

@@ -3,7 +3,6 @@ package scheduling
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -33,21 +32,22 @@ func (l *objectLoop) reconcile(ctx context.Context, key logicalcluster.Key) (loo
 		// It is younger than what is known here. Its arrival wakes this object.
 		return loop.Result{}, nil
 	}
-	return l.writeChange(ctx, l.resource, key, o, l.change(o, namespace))
+	return l.writeChange(ctx, l.resource, key, o, l.change(o, l.wanted(namespace)))
 }
 
-func (l *objectLoop) change(o *metav1.PartialObjectMetadata, namespace *corev1.Namespace) decide.Change {
-	var want decide.Keys
-	if decide.Syncable(l.resource.GroupResource(), o) {
-		want = l.wanted(namespace)
+// change decides on an object in a namespace whose content belongs on want.
+func (l *objectLoop) change(o *metav1.PartialObjectMetadata, want decide.Keys) decide.Change {
+	if !decide.Syncable(l.resource.GroupResource(), o) {
+		want = nil
 	}
 	return decide.Object(o, want, l.inventory.Exists, l.Clock.Now())
 }
 
-// wakeIn enqueues the objects of a namespace that need a change.
-func (l *objectLoop) wakeIn(workspace logicalcluster.Name, namespace *corev1.Namespace) {
-	for _, o := range l.source.In(workspace) {
-		if o.Namespace == namespace.Name && !l.change(o, namespace).Empty() {
+// wakeIn enqueues the objects of a namespace that need a change, as its content
+// belongs on want.
+func (l *objectLoop) wakeIn(namespace logicalcluster.Key, want decide.Keys) {
+	for _, o := range l.source.In(namespace.Workspace) {
+		if o.Namespace == namespace.Name && !l.change(o, want).Empty() {
 			l.queue.Enqueue(client.KeyOf(o))
 		}
 	}

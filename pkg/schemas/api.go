@@ -65,9 +65,6 @@ func (a *API) GroupResource() schema.GroupResource {
 	return schema.GroupResource{Group: a.Group, Resource: a.Resource}
 }
 
-// Serves reports whether version is one of the served ones.
-func (a *API) Serves(version string) bool { return slices.Contains(a.Versions, version) }
-
 // FromCRD returns the API that crd describes, with a shape and a definition of
 // its own that no longer says which workspace it was in. crd is not copied
 // deeply: it must not change afterwards.

@@ -116,7 +116,7 @@ func TestFromCRD(t *testing.T) {
 	if diff := cmp.Diff([]string{"v1", "v1beta1"}, api.Versions); diff != "" {
 		t.Errorf("versions (-want +got):\n%s", diff)
 	}
-	if !api.Serves("v1beta1") || api.Serves("v1alpha1") || !api.Namespaced || api.Kind != "Gadget" {
+	if !api.Namespaced || api.Kind != "Gadget" {
 		t.Errorf("API %+v does not describe the definition", api)
 	}
 }

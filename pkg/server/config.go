@@ -76,7 +76,7 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	// read model; the plain limit on requests in flight stands until the hub
 	// has its own.
 	s.Features.EnablePriorityAndFairness = false
-	s.Features.EnableProfiling = false
+	s.Features.EnableProfiling = o.Profiling
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,7 +100,11 @@ func (h *Hub) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.upstream, err = newUpstream(ctx, options); err != nil {
+	h.upstream, err = newUpstream(ctx, options)
+	switch {
+	case err != nil && h.etcd == nil:
+		return fmt.Errorf("%w; does etcd answer at %s? Check --etcd-servers, --etcd-cafile, --etcd-certfile and --etcd-keyfile", err, strings.Join(h.endpoints, ", "))
+	case err != nil:
 		return err
 	}
 	if h.hubClient, err = client.New(h.inProcess.config(h.upstream.config.Generic.LoopbackClientConfig)); err != nil {

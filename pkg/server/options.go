@@ -28,6 +28,8 @@ type Options struct {
 	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
 	// TokenAuthFile is a CSV file of static tokens: token,user,uid,"groups".
 	TokenAuthFile string
+	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
+	Profiling bool
 	// HeartbeatThreshold is how long a syncer may be silent before its
 	// SyncTarget is not ready.
 	HeartbeatThreshold time.Duration
@@ -58,6 +60,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EtcdCertFile, "etcd-certfile", o.EtcdCertFile, "Client certificate for the external etcd.")
 	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
+	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")
 	flags.DurationVar(&o.EvictionGrace, "sync-target-eviction-grace", o.EvictionGrace, "How long a SyncTarget may be not ready before the objects placed there are moved.")
 }

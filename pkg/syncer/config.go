@@ -16,8 +16,8 @@ import (
 // DefaultHeartbeatInterval is how often the agent tells the hub that it lives.
 const DefaultHeartbeatInterval = 20 * time.Second
 
-// defaultWorkers is how many objects of one resource are worked on at a time.
-const defaultWorkers = 8
+// DefaultWorkers is how many objects of one resource are worked on at a time.
+const DefaultWorkers = 8
 
 // Config is what an agent needs.
 type Config struct {
@@ -35,7 +35,7 @@ type Config struct {
 	// HeartbeatInterval defaults to DefaultHeartbeatInterval.
 	HeartbeatInterval time.Duration
 	// Workers is the number of objects of one resource that are worked on at a
-	// time.
+	// time. It defaults to DefaultWorkers.
 	Workers int
 	// Clock is the real one when nil.
 	Clock clock.WithTicker
@@ -43,7 +43,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	c.HeartbeatInterval = cmp.Or(c.HeartbeatInterval, DefaultHeartbeatInterval)
-	c.Workers = cmp.Or(c.Workers, defaultWorkers)
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
 	if c.Clock == nil {
 		c.Clock = clock.RealClock{}
 	}

@@ -146,12 +146,16 @@ func (n *namespaces) forget(childNamespace string) {
 	delete(n.made, childNamespace)
 }
 
-func (n *namespaces) wasMade(childNamespace string, set bool) bool {
+// believe notes that a namespace was made, until it shows up in the mirror.
+func (n *namespaces) believe(childNamespace string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if set {
-		n.made[childNamespace] = true
-	}
+	n.made[childNamespace] = true
+}
+
+func (n *namespaces) wasMade(childNamespace string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.made[childNamespace]
 }
 
@@ -166,7 +170,7 @@ func (n *namespaces) ensure(ctx context.Context, locator transform.Locator) erro
 	if obj != nil {
 		return n.usable(obj, locator)
 	}
-	if n.wasMade(name, false) {
+	if n.wasMade(name) {
 		return nil
 	}
 	err = n.child.Collection().Create(ctx, n.namespace(locator))
@@ -176,7 +180,7 @@ func (n *namespaces) ensure(ctx context.Context, locator transform.Locator) erro
 	if err != nil {
 		return fmt.Errorf("failed to create namespace %s for %s: %w", name, locator, err)
 	}
-	n.wasMade(name, true)
+	n.believe(name)
 	klog.FromContext(ctx).Info("Created namespace in the child", "namespace", name, "workspace", locator.Workspace, "hubNamespace", locator.Namespace)
 	return nil
 }

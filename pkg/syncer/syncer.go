@@ -95,7 +95,7 @@ func (s *Syncer) String() string {
 func (s *Syncer) Run(ctx context.Context) error {
 	found, err := s.introduce(ctx)
 	if err != nil {
-		return ended(ctx, err)
+		return ended(err)
 	}
 	target := toTarget(found)
 	s.log.Info("Working for sync target", "name", target.Name, "workspace", target.Workspace, "key", target.Key())
@@ -111,11 +111,11 @@ func (s *Syncer) Run(ctx context.Context) error {
 	running.Go(func() { stop(s.beat(ctx, found)) })
 	<-ctx.Done()
 	running.Wait()
-	return ended(ctx, context.Cause(ctx))
+	return ended(context.Cause(ctx))
 }
 
 // ended turns the end of a context into success.
-func ended(_ context.Context, err error) error {
+func ended(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}

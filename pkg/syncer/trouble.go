@@ -16,7 +16,7 @@ import (
 
 // trouble is what is wrong with a connection.
 type trouble struct {
-	// kind is a word for metrics, and what tells a new trouble from an old one.
+	// kind is a word for logs, and what tells a new trouble from an old one.
 	kind string
 	// message says what is wrong and what to do.
 	message string

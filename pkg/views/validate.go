@@ -19,9 +19,6 @@ import (
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 )
 
-// AdmissionName is the name of the admission plugin.
-const AdmissionName = "atrium.io/SyncerView"
-
 // Admission limits what agents change.
 type Admission struct{ *admission.Handler }
 

@@ -78,22 +78,17 @@ func reported(workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.Logica
 	return true
 }
 
-// label makes label and owner annotation of workspace follow its phase, and
-// reports whether that changed anything.
-func label(workspace *tenancyv1alpha1.Workspace) bool {
-	changed := false
+// label makes label and owner annotation of workspace follow its phase.
+func label(workspace *tenancyv1alpha1.Workspace) {
 	if phase := string(workspace.Status.Phase); workspace.Labels[tenancyv1alpha1.PhaseLabel] != phase {
 		if workspace.Labels == nil {
 			workspace.Labels = map[string]string{}
 		}
 		workspace.Labels[tenancyv1alpha1.PhaseLabel] = phase
-		changed = true
 	}
 	if short, ok := shorterOwner(workspace); ok {
 		workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = short
-		changed = true
 	}
-	return changed
 }
 
 func labelled(workspace *tenancyv1alpha1.Workspace) bool {

@@ -45,7 +45,7 @@ func New(cfg *rest.Config) (*Hub, error) {
 		return nil, fmt.Errorf("preparing the connection to %s: %w", cfg.Host, err)
 	}
 	hub := &Hub{config: cfg, http: httpClient}
-	if _, err := hub.restClient(cfg, schema.GroupVersion{Version: "v1"}); err != nil {
+	if _, err := restClient(cfg, httpClient, schema.GroupVersion{Version: "v1"}); err != nil {
 		return nil, fmt.Errorf("preparing a client for %s: %w", cfg.Host, err)
 	}
 	return hub, nil
@@ -91,10 +91,10 @@ func (h *Hub) Base() string { return h.config.Host }
 // Config returns a configuration whose Host is the given workspace, for
 // libraries that make their own clients.
 func (h *Hub) Config(path logicalcluster.Path) *rest.Config {
-	cfg := rest.CopyConfig(h.config)
 	if !reachable(path) {
 		return &rest.Config{Host: h.config.Host, Transport: refusal{path}}
 	}
+	cfg := rest.CopyConfig(h.config)
 	cfg.Host = WorkspaceURL(h.config.Host, path)
 	return cfg
 }
@@ -119,7 +119,7 @@ func (h *Hub) Kubernetes(path logicalcluster.Path) kubernetes.Interface {
 // REST returns a client for addresses outside workspaces, to be used with
 // AbsPath: "/readyz", "/version", "/services/…".
 func (h *Hub) REST() rest.Interface {
-	return must(h.restClient(h.config, schema.GroupVersion{Version: "v1"}))
+	return must(restClient(h.config, h.http, schema.GroupVersion{Version: "v1"}))
 }
 
 // RESTFor returns a client for one API version of a workspace. It knows the
@@ -127,10 +127,6 @@ func (h *Hub) REST() rest.Interface {
 func (h *Hub) RESTFor(path logicalcluster.Path, gv schema.GroupVersion) rest.Interface {
 	cfg, httpClient := h.at(path)
 	return must(restClient(cfg, httpClient, gv))
-}
-
-func (h *Hub) restClient(cfg *rest.Config, gv schema.GroupVersion) (rest.Interface, error) {
-	return restClient(cfg, h.http, gv)
 }
 
 func restClient(cfg *rest.Config, httpClient *http.Client, gv schema.GroupVersion) (rest.Interface, error) {

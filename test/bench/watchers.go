@@ -97,6 +97,7 @@ func (p *probe) press(ctx context.Context, l *lab, h *hub, into *traffic) error 
 	if err != nil {
 		return err
 	}
+	l.say.printf("%.0f writes a second", perSecond(len(tickets), time.Since(began)))
 	into.writes += len(tickets)
 	into.took += time.Since(began)
 	into.cpu += processTime(h.Pid()) - used

@@ -23,14 +23,23 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, newStage(os.Stdout), os.Getenv(keepVariable) != ""); err != nil {
+	if err := start(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, on *stage, keep bool) error {
-	world, err := openWorld()
+// start performs in .demo at the top of the repository.
+func start(ctx context.Context) error {
+	root, err := harness.ModuleRoot()
+	if err != nil {
+		return err
+	}
+	return run(ctx, newStage(os.Stdout), filepath.Join(root, ".demo"), os.Getenv(keepVariable) != "")
+}
+
+func run(ctx context.Context, on *stage, dir string, keep bool) error {
+	world, err := openWorld(dir)
 	if err != nil {
 		return err
 	}
@@ -53,13 +62,8 @@ func run(ctx context.Context, on *stage, keep bool) error {
 	return nil
 }
 
-// openWorld empties the demo's directory, .demo at the top of the repository.
-func openWorld() (*harness.World, error) {
-	root, err := harness.ModuleRoot()
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(root, ".demo")
+// openWorld empties the demo's directory.
+func openWorld(dir string) (*harness.World, error) {
 	if err := refuseRunning(dir); err != nil {
 		return nil, err
 	}

@@ -154,7 +154,11 @@ func (s *stage) finish() {
 	s.say("\n%s\n", s.bold("All of it took "+s.elapsed()+"."))
 }
 
-// indent moves text to where output stands.
+// indent moves text to where output stands. Lines do not end with spaces.
 func indent(text string) string {
-	return "     " + strings.ReplaceAll(text, "\n", "\n     ")
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight("     "+line, " ")
+	}
+	return strings.Join(lines, "\n")
 }

@@ -153,7 +153,7 @@ const bindBoth = `for r in eu us; do kubectl atrium bind compute root:compute --
     --namespace-selector region=$r --location-selectors region=$r; done`
 
 func (d *demo) bindCompute(ctx context.Context) error {
-	d.stage.explain("A workspace knows no Deployments until it binds compute. Placements say which\nnamespaces go to which clusters: here those with region=eu to eu, with region=us to us.")
+	d.stage.explain("A workspace knows no Deployments until it binds compute. Placements say which namespaces go\nto which clusters: here those with the label region=eu to eu, those with region=us to us.")
 	for i, team := range []string{"web", "api"} {
 		if err := d.run(ctx, "kubectl ws :root:acme:"+team); err != nil {
 			return err
@@ -171,6 +171,7 @@ func (d *demo) bindCompute(ctx context.Context) error {
 }
 
 func (d *demo) deploy(ctx context.Context) error {
+	d.stage.explain("The label of a namespace is all that says where it runs.")
 	return d.runAll(ctx,
 		"kubectl ws :root:acme:web",
 		"kubectl label namespace default region=eu",

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 	"github.com/atriumhub/atrium/test/harness"
 )
@@ -32,40 +34,79 @@ func TestAgentKilled(t *testing.T) {
 	work.check(t)
 }
 
-// TestChildCutOff cuts the connection between an agent and its child.
-func TestChildCutOff(t *testing.T) {
+// TestCutOff cuts one of the two connections of an agent for a while: the cable
+// is pulled, or packets are dropped as a firewall does.
+func TestCutOff(t *testing.T) {
 	t.Parallel()
 	town := theTown(t)
-	target := town.register(t, "childcut")
-	kubeconfig := filepath.Join(t.TempDir(), "child.kubeconfig")
-	line := must(world.Relay(town.us.Kubeconfig, kubeconfig))(t)
-	syncer := agent(t, target, kubeconfig)
-	work := startWork(t, town, town.us, "childcut")
-	line.Cut()
-	awaitLine(t, syncer.Process, `Trouble with the child`)
-	work.change(t)
-	line.Mend()
-	awaitLine(t, syncer.Process, `Connection to the child is back`)
-	work.check(t)
+	for _, c := range []struct {
+		name, side string
+		cut        func(*harness.Relay)
+	}{
+		{"childcut", "child", (*harness.Relay).Cut},
+		{"childmute", "child", (*harness.Relay).Silence},
+		{"hubcut", "hub", (*harness.Relay).Cut},
+		{"hubmute", "hub", (*harness.Relay).Silence},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			target := town.register(t, c.name)
+			childKubeconfig := town.us.Kubeconfig
+			through := &childKubeconfig
+			if c.side == "hub" {
+				through = &target.Kubeconfig
+			}
+			direct := *through
+			*through = filepath.Join(t.TempDir(), "kubeconfig")
+			line := must(world.Relay(direct, *through))(t)
+			syncer := agent(t, target, childKubeconfig, "--heartbeat-interval=2s")
+			work := startWork(t, town, town.us, c.name)
+			c.cut(line)
+			work.change(t)
+			awaitLine(t, syncer.Process, "Trouble with the "+c.side)
+			line.Mend()
+			awaitLine(t, syncer.Process, "Connection to the "+c.side+" is back")
+			work.check(t)
+		})
+	}
 }
 
-// TestHubCutOff lets the connection between an agent and the hub fall silent, as
-// a firewall does that drops packets.
-func TestHubCutOff(t *testing.T) {
+// TestTargetReplaced deletes a sync target under its agent and registers the
+// cluster again under the same name.
+func TestTargetReplaced(t *testing.T) {
 	t.Parallel()
 	town := theTown(t)
-	target := town.register(t, "hubcut")
-	kubeconfig := filepath.Join(t.TempDir(), "hub.kubeconfig")
-	line := must(world.Relay(target.Kubeconfig, kubeconfig))(t)
-	target.Kubeconfig = kubeconfig
-	syncer := agent(t, target, town.eu.Kubeconfig, "--heartbeat-interval=2s")
-	work := startWork(t, town, town.eu, "hubcut")
-	line.Silence()
-	work.change(t)
-	awaitLine(t, syncer.Process, `Trouble with the hub`)
-	line.Mend()
-	awaitLine(t, syncer.Process, `Connection to the hub is back`)
-	work.check(t)
+	target := town.register(t, "replaced")
+	old := must(world.LaunchSyncer(target, town.us.Kubeconfig, "--heartbeat-interval=2s"))(t)
+	t.Cleanup(old.Kill)
+	if err := old.AwaitWork(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	team := town.workspace(t, root, "replaced")
+	town.place(t, team, "replaced")
+	town.send(t, team, "replaced")
+	town.deploy(t, team, deployment("replaced-shop", 1))
+	town.awaitAvailable(t, team, "replaced-shop", 1)
+
+	if err := client.SyncTargets(town.admin, compute).Delete(limit(t), "replaced", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, client.SyncTargets(town.admin, compute), gone[*workloadv1alpha1.SyncTarget]("replaced"))
+	again := town.register(t, "replaced")
+	if again.UID == target.UID {
+		t.Fatalf("the sync target still has the UID %s", target.UID)
+	}
+	if err := old.Wait(limit(t)); err == nil {
+		t.Error("the old agent ended with status 0")
+	}
+	awaitLine(t, old.Process, "was deleted and created again")
+
+	again.Agent = "syncer-replaced-again"
+	agent(t, again, town.us.Kubeconfig)
+	town.scale(t, team, "replaced-shop", 2)
+	town.awaitAvailable(t, team, "replaced-shop", 2)
+	town.undeploy(t, team, "replaced-shop")
+	await(t, town.in(team).AppsV1().Deployments("default"), gone[*appsv1.Deployment]("replaced-shop"))
 }
 
 func awaitLine(t *testing.T, process *harness.Process, pattern string) {

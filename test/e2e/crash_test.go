@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
@@ -92,22 +93,10 @@ func (h *hub) awaitTarget(t *testing.T, name string, ready bool) {
 	}))
 }
 
-// journal is what one writer was told: what the hub acknowledged, and therefore
-// must remember.
-type journal struct {
-	workspace logicalcluster.Path
-	prefix    string
-	// created and deleted are names; counters are the last acknowledged values.
-	// A name in unsure was in flight when the hub ended.
-	created, deleted, unsure map[string]bool
-	counter                  int
-	writes                   int
-}
-
 const (
 	writersPerWorkspace = 3
-	// writeFor is how long the hub is written to before it is ended.
-	writeFor = 1500 * time.Millisecond
+	// enough is how many writes are to be acknowledged before the hub is ended.
+	enough = 100
 	// everyNth object is deleted again.
 	everyNth = 4
 )
@@ -118,72 +107,117 @@ func (h *hub) writeUntil(t *testing.T, workspaces []logicalcluster.Path, prefix 
 	t.Helper()
 	ctx, stop := context.WithCancel(limit(t))
 	defer stop()
-	var journals []*journal
+	acknowledged := make(chan struct{})
+	journals := h.journals(t, workspaces, strings.ToLower(prefix), acknowledged)
 	var writing sync.WaitGroup
+	for _, j := range journals {
+		writing.Go(func() { j.write(ctx) })
+	}
+	for range enough {
+		select {
+		case <-acknowledged:
+		case <-ctx.Done():
+			t.Fatal("the hub takes too long to acknowledge anything")
+		}
+	}
+	ended := make(chan error)
+	go func() { ended <- end() }()
+	for total := enough; ; total++ {
+		select {
+		case <-acknowledged: // the writers are at it all the time
+		case err := <-ended:
+			stop()
+			writing.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s: %d writes were acknowledged", prefix, total)
+			return journals
+		}
+	}
+}
+
+// journals makes the writers and their counters.
+func (h *hub) journals(t *testing.T, workspaces []logicalcluster.Path, prefix string, acknowledged chan<- struct{}) []*journal {
+	t.Helper()
+	var journals []*journal
 	for _, workspace := range workspaces {
 		for i := range writersPerWorkspace {
 			j := &journal{
-				workspace: workspace, prefix: fmt.Sprintf("%s-%d", strings.ToLower(prefix), i),
+				workspace: workspace, notes: h.in(workspace).CoreV1().ConfigMaps("default"),
+				prefix:  fmt.Sprintf("%s-%d", prefix, i),
 				created: map[string]bool{}, deleted: map[string]bool{}, unsure: map[string]bool{},
+				acknowledged: acknowledged,
 			}
+			must(j.notes.Create(limit(t), note(j.counterName()), metav1.CreateOptions{}))(t)
 			journals = append(journals, j)
-			writing.Go(func() { h.write(ctx, j) })
 		}
-	}
-	time.Sleep(writeFor) // the point of time does not matter, only that they are at it
-	err := end()
-	stop()
-	writing.Wait()
-	if err != nil {
-		t.Fatal(err)
-	}
-	total := 0
-	for _, j := range journals {
-		total += j.writes
-	}
-	t.Logf("%s: %d writes were acknowledged", prefix, total)
-	if total == 0 {
-		t.Fatal("nothing was written")
 	}
 	return journals
 }
 
-// write creates, counts and deletes until the hub does not answer any more.
-func (h *hub) write(ctx context.Context, j *journal) {
-	notes := h.in(j.workspace).CoreV1().ConfigMaps("default")
-	counter := j.prefix + "-counter"
-	made := false
-	for n := 1; ; n++ {
-		name := fmt.Sprintf("%s-%d", j.prefix, n)
-		j.unsure[name] = true
-		if _, err := notes.Create(ctx, note(name), metav1.CreateOptions{}); err != nil {
-			return
-		}
-		delete(j.unsure, name)
-		j.created[name] = true
-		j.writes++
-		if n%everyNth == 0 {
-			j.unsure[name] = true
-			if err := notes.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-				return
-			}
-			delete(j.unsure, name)
-			delete(j.created, name)
-			j.deleted[name] = true
-			j.writes++
-		}
-		if !made {
-			if _, err := notes.Create(ctx, note(counter), metav1.CreateOptions{}); err != nil {
-				return
-			}
-			made = true
-		}
-		patch := fmt.Sprintf(`{"data":{"n":"%d"}}`, n)
-		if _, err := notes.Patch(ctx, counter, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
-			return
-		}
-		j.counter = n
-		j.writes++
+// journal is a writer and what it was told: what the hub acknowledged, and
+// therefore must remember.
+type journal struct {
+	workspace logicalcluster.Path
+	notes     typedcorev1.ConfigMapInterface
+	prefix    string
+	// created and deleted are names. A name in unsure was in flight when the hub
+	// ended.
+	created, deleted, unsure map[string]bool
+	// counter is the last value acknowledged.
+	counter int
+	// acknowledged gets a value with every acknowledgement.
+	acknowledged chan<- struct{}
+}
+
+func (j *journal) counterName() string { return j.prefix + "-counter" }
+
+func (j *journal) name(n int) string { return fmt.Sprintf("%s-%d", j.prefix, n) }
+
+// write creates, deletes and counts until the hub does not answer any more.
+func (j *journal) write(ctx context.Context) {
+	for n := 1; j.create(ctx, n) && (n%everyNth != 0 || j.remove(ctx, n)) && j.count(ctx, n); n++ {
+	}
+}
+
+func (j *journal) create(ctx context.Context, n int) bool {
+	j.unsure[j.name(n)] = true
+	if _, err := j.notes.Create(ctx, note(j.name(n)), metav1.CreateOptions{}); err != nil {
+		return false
+	}
+	delete(j.unsure, j.name(n))
+	j.created[j.name(n)] = true
+	return j.tell(ctx)
+}
+
+func (j *journal) remove(ctx context.Context, n int) bool {
+	j.unsure[j.name(n)] = true
+	if err := j.notes.Delete(ctx, j.name(n), metav1.DeleteOptions{}); err != nil {
+		return false
+	}
+	delete(j.unsure, j.name(n))
+	delete(j.created, j.name(n))
+	j.deleted[j.name(n)] = true
+	return j.tell(ctx)
+}
+
+func (j *journal) count(ctx context.Context, n int) bool {
+	patch := fmt.Sprintf(`{"data":{"n":"%d"}}`, n)
+	if _, err := j.notes.Patch(ctx, j.counterName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		return false
+	}
+	j.counter = n
+	return j.tell(ctx)
+}
+
+// tell passes on an acknowledgement. It is false when nobody listens any more.
+func (j *journal) tell(ctx context.Context) bool {
+	select {
+	case j.acknowledged <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -220,7 +254,7 @@ func (j *journal) compare(stored map[string]string) []string {
 		}
 	}
 	// The patch in flight may have been stored without an answer.
-	if n, _ := strconv.Atoi(stored[j.prefix+"-counter"]); n < j.counter || n > j.counter+1 {
+	if n, _ := strconv.Atoi(stored[j.counterName()]); n < j.counter || n > j.counter+1 {
 		problems = append(problems, fmt.Sprintf("the counter stands at %d, not at the acknowledged %d", n, j.counter))
 	}
 	return problems

@@ -7,7 +7,10 @@
 //	start_test.go    starts that cannot work, and users from a token file
 //	agents_test.go   agents that are killed, cut off, or set up wrongly
 //	input_test.go    mistakes users make, and what they are told
-//	hostile_test.go  what a workspace's admin must not be able to do to others
+//	kubectl_test.go  what people do with kubectl all day
+//	hostile_test.go  what a workspace's admin must not be able to do to others,
+//	owners_test.go   to the hub and to what everybody shares,
+//	views_test.go    and over the doors of agents
 //	skew_test.go     a child cluster of the Kubernetes version before
 //
 // Most tests share one hub and two child clusters, and keep out of each other's

@@ -161,12 +161,15 @@ func (h *hub) config(t *testing.T, token string) *rest.Config {
 // grant makes user the administrator of a workspace, and of nothing else.
 func (h *hub) grant(t *testing.T, workspace logicalcluster.Path, user string) {
 	t.Helper()
-	binding := &rbacv1.ClusterRoleBinding{
+	must(h.in(workspace).RbacV1().ClusterRoleBindings().Create(limit(t), ownerBinding(user), metav1.CreateOptions{}))(t)
+}
+
+func ownerBinding(user string) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "owner-" + user},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
 	}
-	must(h.in(workspace).RbacV1().ClusterRoleBindings().Create(limit(t), binding, metav1.CreateOptions{}))(t)
 }
 
 // login writes a kubeconfig of the administrator for a workspace.

@@ -143,7 +143,7 @@ func (c *createCommand) createAndWait(ctx context.Context, workspaces *client.Wo
 	}
 	if !ready {
 		wait := readiness{workspaces: workspaces, after: c.env.after, progress: c.env.streams.ErrOut}
-		if workspace, err = wait.until(ctx, workspace, readyTimeout); err != nil {
+		if workspace, err = wait.until(ctx, workspace); err != nil {
 			return nil, err
 		}
 	}

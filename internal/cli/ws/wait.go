@@ -41,8 +41,8 @@ type readiness struct {
 var errBroken = errors.New("watch ended")
 
 // until returns the workspace when it is ready. last is what is known of it.
-func (r *readiness) until(ctx context.Context, last *tenancyv1alpha1.Workspace, timeout time.Duration) (*tenancyv1alpha1.Workspace, error) {
-	deadline, impatient := r.after(timeout), r.after(patience)
+func (r *readiness) until(ctx context.Context, last *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
+	deadline, impatient := r.after(readyTimeout), r.after(patience)
 	for {
 		current, err := r.watch(ctx, last, deadline, impatient)
 		if !errors.Is(err, errBroken) {
@@ -52,7 +52,7 @@ func (r *readiness) until(ctx context.Context, last *tenancyv1alpha1.Workspace, 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-deadline:
-			return nil, notReady(current, timeout)
+			return nil, notReady(current)
 		case <-r.after(reconnect):
 		}
 		if last, err = r.workspaces.Get(ctx, current.Name, metav1.GetOptions{}); err != nil {
@@ -83,7 +83,7 @@ func (r *readiness) watch(ctx context.Context, last *tenancyv1alpha1.Workspace, 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-deadline:
-			return nil, notReady(last, readyTimeout)
+			return nil, notReady(last)
 		case <-impatient:
 			r.slow = true
 			r.report(last)
@@ -114,8 +114,8 @@ func (r *readiness) report(workspace *tenancyv1alpha1.Workspace) {
 	fmt.Fprintln(r.progress, text)
 }
 
-func notReady(workspace *tenancyv1alpha1.Workspace, timeout time.Duration) error {
-	return fmt.Errorf("workspace %q is not ready after %s: %s; it goes on by itself, see 'kubectl describe workspace %s'", workspace.Name, timeout, waitsFor(workspace), workspace.Name)
+func notReady(workspace *tenancyv1alpha1.Workspace) error {
+	return fmt.Errorf("workspace %q is not ready after %s: %s; it goes on by itself, see 'kubectl describe workspace %s'", workspace.Name, readyTimeout, waitsFor(workspace), workspace.Name)
 }
 
 // waitsFor says why a workspace is not ready, as far as it tells.

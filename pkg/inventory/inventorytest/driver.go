@@ -3,6 +3,7 @@ package inventorytest
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
@@ -123,7 +124,7 @@ func (d *Driver) due(end time.Time) (time.Time, bool) {
 				delete(q.later, key)
 			}
 		}
-		slices.SortFunc(keys, func(a, b logicalcluster.Key) int { return slices.Compare([]string{a.String()}, []string{b.String()}) })
+		slices.SortFunc(keys, func(a, b logicalcluster.Key) int { return strings.Compare(a.String(), b.String()) })
 		for _, key := range keys {
 			q.Enqueue(key)
 		}

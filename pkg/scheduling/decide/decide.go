@@ -114,7 +114,7 @@ func stays(r Request, a assessment) bool {
 }
 
 func evicted(now time.Time, t *Target) string {
-	if t.EvictAfter.IsZero() || now.Before(t.EvictAfter) {
+	if !t.Drained(now) {
 		return ""
 	}
 	return "drained since " + stamp(t.EvictAfter)

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -34,6 +35,11 @@ type Target struct {
 	Allowed    []logicalcluster.Path
 	// Assigned is the number of Placements that have chosen the target.
 	Assigned int
+}
+
+// Drained reports whether the moment has come from which nobody may stay.
+func (t *Target) Drained(now time.Time) bool {
+	return !t.EvictAfter.IsZero() && !now.Before(t.EvictAfter)
 }
 
 // AnyWorkspace in Target.Allowed admits every workspace of the hub.
@@ -110,15 +116,15 @@ const (
 // Reasons, as Placement conditions carry them.
 const (
 	// ReasonNoLocationMatch means that the selectors match no location.
-	ReasonNoLocationMatch = "LocationNoMatch"
+	ReasonNoLocationMatch = schedulingv1alpha1.LocationNotMatchReason
 	// ReasonLocationNotFound means that the location workspace is not there, or
 	// not for this workspace.
-	ReasonLocationNotFound = "LocationNotFound"
+	ReasonLocationNotFound = schedulingv1alpha1.LocationNotFoundReason
 	// ReasonLocationInvalid means that the target in use ought to be left.
-	ReasonLocationInvalid = "LocationInvalid"
+	ReasonLocationInvalid = schedulingv1alpha1.LocationInvalidReason
 	// ReasonNoValidTarget means that locations match but none of their sync
 	// targets can take workloads.
-	ReasonNoValidTarget = "NoValidTarget"
+	ReasonNoValidTarget = schedulingv1alpha1.ScheduleNoValidTargetReason
 )
 
 // Decision is the answer of Decide.

@@ -50,12 +50,15 @@ type Config struct {
 	Workers int
 }
 
+// stripes is how many workspaces can have names given out at a time.
+const stripes = 64
+
 // Controller is the loop. Make it with New.
 type Controller struct {
 	*loop.Loop
 	config Config
 
-	naming [64]sync.Mutex // one workspace's names are given out one at a time
+	naming [stripes]sync.Mutex // one workspace's names are given out one at a time
 	ahead  ahead
 }
 
@@ -206,5 +209,5 @@ func (c *Controller) now() metav1.Time { return metav1.NewTime(c.config.Clock.No
 func stripe(ws logicalcluster.Name) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(ws))
-	return h.Sum32() % 64
+	return h.Sum32() % stripes
 }
