@@ -18,19 +18,20 @@ import (
 // For this to hold no layer above may remember that a token was good: the
 // server turns the token cache off.
 type tokenGetter struct {
-	accounts Reader[*corev1.ServiceAccount]
+	accounts func(logicalcluster.Key) (*corev1.ServiceAccount, bool)
 	secrets  func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)
 }
 
-// NewTokenGetter returns the lookups behind service account tokens. secrets is
+// NewTokenGetter returns the lookups behind service account tokens. accounts
+// answers from memory; only metadata is looked at. secrets is
 // asked only for tokens bound to a Secret, and may go to storage.
-func NewTokenGetter(accounts Reader[*corev1.ServiceAccount], secrets func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)) serviceaccount.ServiceAccountTokenGetter {
+func NewTokenGetter(accounts func(logicalcluster.Key) (*corev1.ServiceAccount, bool), secrets func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)) serviceaccount.ServiceAccountTokenGetter {
 	return tokenGetter{accounts: accounts, secrets: secrets}
 }
 
 // GetServiceAccount returns the account from memory.
 func (g tokenGetter) GetServiceAccount(ctx context.Context, namespace, name string) (*corev1.ServiceAccount, error) {
-	account, ok := g.accounts.Get(logicalcluster.Key{Workspace: judging(ctx), Namespace: namespace, Name: name})
+	account, ok := g.accounts(logicalcluster.Key{Workspace: judging(ctx), Namespace: namespace, Name: name})
 	if !ok {
 		return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), name)
 	}

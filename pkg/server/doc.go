@@ -3,7 +3,7 @@
 //
 //	chain.go        the request chain, in the order a request meets it
 //	controllers.go  the control loops
-//	start.go        the start phases: etcd, storage, listen, bootstrap, loops, ready
+//	start.go        the start phases, from an empty directory to ready
 //
 // Around them, options.go is what an operator may say, config.go turns it into
 // the configuration of Kubernetes' generic control plane, informers.go opens

@@ -95,8 +95,7 @@ func (h *Hub) configure(ctx context.Context) error {
 	if h.systemCRDs, err = crds.All(); err != nil {
 		return fmt.Errorf("failed to read the hub's own definitions: %w", err)
 	}
-	accounts := &lateAccounts{}
-	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, access.NewTokenGetter(accounts, h.secret))
+	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, access.NewTokenGetter(h.serviceAccount, h.secret))
 	if err != nil {
 		return err
 	}
@@ -116,7 +115,6 @@ func (h *Hub) configure(ctx context.Context) error {
 	if h.models, err = openReadModels(h.stores); err != nil {
 		return err
 	}
-	accounts.informer = h.models.serviceAccounts
 	h.feedModels()
 	return nil
 }
@@ -150,6 +148,15 @@ func (h *Hub) noteDefinitions() {
 			}
 		}
 	})
+}
+
+// serviceAccount finds the identity of a service account.
+func (h *Hub) serviceAccount(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
+	found, ok := h.models.serviceAccounts.Get(key)
+	if !ok {
+		return nil, false
+	}
+	return &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta}, true
 }
 
 // secret reads a Secret that a token is bound to.
@@ -250,28 +257,6 @@ func (h *Hub) buildControlPlane() error {
 
 func (h *Hub) printf(format string, args ...any) {
 	fmt.Fprintf(h.out, format+"\n", args...)
-}
-
-// lateAccounts are the service accounts, whose informer is opened after the
-// authenticators that read it are made.
-type lateAccounts struct{ informer *metadata }
-
-// Get returns the identity of a service account.
-func (l *lateAccounts) Get(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
-	found, ok := l.informer.Get(key)
-	if !ok {
-		return nil, false
-	}
-	return &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta}, true
-}
-
-// In returns the service accounts of a workspace.
-func (l *lateAccounts) In(workspace logicalcluster.Name) []*corev1.ServiceAccount {
-	var accounts []*corev1.ServiceAccount
-	for _, found := range l.informer.In(workspace) {
-		accounts = append(accounts, &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta})
-	}
-	return accounts
 }
 
 // URL is where clients reach the hub, once Run has claimed its port.

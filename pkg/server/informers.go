@@ -139,7 +139,6 @@ func openReadModels(stores *stores) (*readModels, error) {
 // opening is a resource to open an informer on.
 type opening struct {
 	resource schema.GroupVersionResource
-	prefix   string
 	codecs   serializer.CodecFactory
 	object   runtime.Object
 	list     runtime.Object
@@ -193,12 +192,11 @@ func informer[T metav1.Object](o *opener, getter *partition.Getter, open opening
 	}
 	gv := open.resource.GroupVersion()
 	info, _ := runtime.SerializerInfoForMediaType(open.codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
-	list := open.list
 	storage, closer, err := getter.Open(partition.OpenConfig{
 		GroupResource: open.resource.GroupResource(),
 		Codec:         open.codecs.CodecForVersions(info.Serializer, open.codecs.UniversalDeserializer(), gv, gv),
 		NewFunc:       func() runtime.Object { return open.object.DeepCopyObject() },
-		NewListFunc:   func() runtime.Object { return list.DeepCopyObject() },
+		NewListFunc:   func() runtime.Object { return open.list.DeepCopyObject() },
 	})
 	if err != nil {
 		o.err = fmt.Errorf("failed to open %s: %w", open.resource, err)

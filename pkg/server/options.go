@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/atriumhub/atrium/pkg/scheduling"
 )
 
 // Options are what an operator can say on the command line.
@@ -44,8 +46,8 @@ func NewOptions() *Options {
 		RootDir:            ".atrium",
 		BindAddress:        "127.0.0.1",
 		SecurePort:         6443,
-		HeartbeatThreshold: time.Minute,
-		EvictionGrace:      5 * time.Minute,
+		HeartbeatThreshold: scheduling.DefaultHeartbeatThreshold,
+		EvictionGrace:      scheduling.DefaultGrace,
 	}
 }
 

@@ -115,18 +115,7 @@ func releases(former, now metav1.Object, key string) bool {
 	keptFinalizers := slices.Equal(now.GetFinalizers(), former.GetFinalizers()) || slices.Equal(now.GetFinalizers(), finalizers)
 	return keptFinalizers &&
 		onlyRemoved(former.GetLabels(), now.GetLabels(), workloadv1alpha1.StateLabel(key)) &&
-		onlyRemoved(former.GetAnnotations(), now.GetAnnotations(), ownAnnotations(key)...)
-}
-
-// ownAnnotations are those that say something to or from one agent.
-func ownAnnotations(key string) []string {
-	return []string{
-		workloadv1alpha1.DeletionAnnotation(key),
-		workloadv1alpha1.SoftFinalizersAnnotation(key),
-		workloadv1alpha1.SpecDiffAnnotation(key),
-		workloadv1alpha1.StatusDiffAnnotation(key),
-		workloadv1alpha1.StatusAnnotationPrefix + key,
-	}
+		onlyRemoved(former.GetAnnotations(), now.GetAnnotations(), workloadv1alpha1.OwnAnnotations(key)...)
 }
 
 // onlyRemoved reports whether now is former without some of the given names.

@@ -25,8 +25,11 @@ func (t *traffic) rate() float64 { return perSecond(t.writes, t.took) }
 // cpuEach is what the hub needed for a write.
 func (t *traffic) cpuEach() time.Duration { return t.cpu / time.Duration(max(t.writes, 1)) }
 
+// watcherCycles is how often the watchers come and go.
+const watcherCycles = 2
+
 // measureWatchers lets one workspace write, with watchers that see nothing of it
-// in other workspaces, and without, in the order without, with, with, without.
+// in other workspaces, and without: without, with, with, without, and again.
 func measureWatchers(ctx context.Context, l *lab) error {
 	h, err := l.filled(ctx)
 	if err != nil {
@@ -37,29 +40,37 @@ func measureWatchers(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer p.seen.close()
-	var with, without traffic
 	if err := p.press(ctx, l, h, &traffic{}); err != nil { // does not count
 		return err
 	}
-	if err := p.press(ctx, l, h, &without); err != nil {
-		return err
+	var with, without traffic
+	for range watcherCycles {
+		if err := p.press(ctx, l, h, &without); err != nil {
+			return err
+		}
+		if err := p.pressWatched(ctx, l, h, &with); err != nil {
+			return err
+		}
+		if err := p.press(ctx, l, h, &without); err != nil {
+			return err
+		}
 	}
+	l.reportWatchers(with, without)
+	return nil
+}
+
+// pressWatched writes for two rounds while there are watchers.
+func (p *probe) pressWatched(ctx context.Context, l *lab, h *hub, into *traffic) (err error) {
 	idle, err := l.openWatchers(ctx, h)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, idle.close()) }()
 	for range 2 {
-		if err := p.press(ctx, l, h, &with); err != nil {
-			return errors.Join(err, idle.close())
+		if err := p.press(ctx, l, h, into); err != nil {
+			return err
 		}
 	}
-	if err := idle.close(); err != nil {
-		return err
-	}
-	if err := p.press(ctx, l, h, &without); err != nil {
-		return err
-	}
-	l.reportWatchers(with, without)
 	return nil
 }
 

@@ -21,6 +21,8 @@ type stage struct {
 	began time.Time
 	// styled is for terminals; elsewhere the output is plain text.
 	styled bool
+	// fresh is whether the last line is a title.
+	fresh bool
 
 	mu sync.Mutex
 	// waiting stops the clock that shows that something is going on.
@@ -59,6 +61,7 @@ func (s *stage) step(number, of int, title string) {
 	elapsed := s.elapsed()
 	gap := strings.Repeat(" ", max(2, column-len([]rune(label))-len(elapsed)))
 	fmt.Fprintf(s.out, "\n%s%s%s\n\n", s.bold(label), gap, s.faint(elapsed))
+	s.fresh = true
 }
 
 // say prints a line that is not of a command.
@@ -76,14 +79,19 @@ func (s *stage) note(format string, args ...any) {
 // explain prints a paragraph before commands.
 func (s *stage) explain(text string) {
 	s.calm()
+	if !s.fresh {
+		fmt.Fprintln(s.out)
+	}
 	for line := range strings.Lines(text) {
 		fmt.Fprintf(s.out, "   %s\n", s.style("3", strings.TrimRight(line, "\n")))
 	}
+	fmt.Fprintln(s.out)
 }
 
 // command prints a command line.
 func (s *stage) command(line string) {
 	s.calm()
+	s.fresh = false
 	first, rest, more := strings.Cut(line, "\n")
 	fmt.Fprintf(s.out, "   %s %s\n", s.faint("$"), s.bold(first))
 	if more {

@@ -201,12 +201,12 @@ func (d *demo) move(ctx context.Context) error {
 	if err := d.await(ctx, "us", map[string]int{"shop": 2, "billing": 3}); err != nil {
 		return err
 	}
-	d.stage.note("2 pods of shop are ready in us after %.1f s,", time.Since(began).Seconds())
+	d.stage.note("%.1f s later 2 pods of shop are ready in us,", time.Since(began).Seconds())
 	d.stage.wait("moving")
 	if err := d.await(ctx, "eu", nil); err != nil {
 		return err
 	}
-	d.stage.note("none is left in eu after %.1f s.", time.Since(began).Seconds())
+	d.stage.note("%.1f s later none is left in eu.", time.Since(began).Seconds())
 	if err := d.show(ctx, holding{"eu": {}, "us": {"shop": 2, "billing": 3}}); err != nil {
 		return err
 	}

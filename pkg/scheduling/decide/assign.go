@@ -193,9 +193,9 @@ func (a *assigner) forget(key string) {
 	if _, ok := a.object.GetLabels()[workloadv1alpha1.StateLabel(key)]; ok {
 		a.change.Labels[workloadv1alpha1.StateLabel(key)] = nil
 	}
-	a.removeAnnotation(workloadv1alpha1.DeletionAnnotation(key))
-	a.removeAnnotation(workloadv1alpha1.SoftFinalizersAnnotation(key))
-	a.removeAnnotation(workloadv1alpha1.StatusDiffAnnotation(key))
+	for _, name := range workloadv1alpha1.OwnAnnotations(key) {
+		a.removeAnnotation(name)
+	}
 	finalizer := workloadv1alpha1.SyncerFinalizer(key)
 	if i := slices.Index(a.change.Finalizers, finalizer); i >= 0 {
 		a.change.Finalizers = slices.Delete(a.change.Finalizers, i, i+1)

@@ -52,24 +52,12 @@ func DeletionAsked(obj metav1.Object, key string) bool {
 	return obj.GetDeletionTimestamp() != nil || obj.GetAnnotations()[workloadv1alpha1.DeletionAnnotation(key)] != ""
 }
 
-// OwnAnnotations are the annotations that the target with key leaves behind on
-// hub objects, or has left there for it. They go with its finalizer.
-func OwnAnnotations(key string) []string {
-	return []string{
-		workloadv1alpha1.DeletionAnnotation(key),
-		workloadv1alpha1.SoftFinalizersAnnotation(key),
-		workloadv1alpha1.SpecDiffAnnotation(key),
-		workloadv1alpha1.StatusDiffAnnotation(key),
-		workloadv1alpha1.StatusAnnotationPrefix + key,
-	}
-}
-
 // ReleasePatch returns the JSON merge patch that takes the target with key off
 // obj: its finalizer, label and annotations, in one write that fails when obj
 // has changed since it was read.
 func ReleasePatch(obj metav1.Object, key string) ([]byte, error) {
 	annotations := map[string]any{}
-	for _, name := range OwnAnnotations(key) {
+	for _, name := range workloadv1alpha1.OwnAnnotations(key) {
 		if _, ok := obj.GetAnnotations()[name]; ok {
 			annotations[name] = nil
 		}

@@ -118,3 +118,15 @@ func SpecDiffAnnotation(key string) string { return SpecDiffAnnotationPrefix + k
 // StatusDiffAnnotation returns the annotation with the fields reported by the
 // target with key.
 func StatusDiffAnnotation(key string) string { return StatusDiffAnnotationPrefix + key }
+
+// OwnAnnotations are the annotations that the target with key leaves behind on
+// hub objects, or that were left there for it. They go with its finalizer.
+func OwnAnnotations(key string) []string {
+	return []string{
+		DeletionAnnotation(key),
+		SoftFinalizersAnnotation(key),
+		SpecDiffAnnotation(key),
+		StatusDiffAnnotation(key),
+		StatusAnnotationPrefix + key,
+	}
+}
