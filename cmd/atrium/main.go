@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -92,12 +93,31 @@ func addLogFlags(flags *pflag.FlagSet) {
 	flags.AddGoFlag(verbosity)
 }
 
+func writable(dir, file string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	opened, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return opened.Close()
+}
+
 // logToFile sends what the libraries log to a file in the root directory, so
 // that the terminal shows only what is for the person in front of it.
+//
+// When the file cannot be written they go nowhere: klog would end the process
+// with a message of its own, and the hub is about to say it better.
 func logToFile(rootDir string) error {
+	name := filepath.Join(rootDir, "atrium.log")
+	if err := writable(rootDir, name); err != nil {
+		klog.SetOutput(io.Discard)
+		return logs.Set("logtostderr", "false")
+	}
 	settings := map[string]string{
 		"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL",
-		"log_file": filepath.Join(rootDir, "atrium.log"), "log_file_max_size": "100",
+		"log_file": name, "log_file_max_size": "100",
 	}
 	for name, value := range settings {
 		if err := logs.Set(name, value); err != nil {

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
-	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -19,8 +18,7 @@ import (
 // to, in the workspace of the export.
 type Bindings struct {
 	*admission.Handler
-	directory  *directory.Directory
-	authorizer authorizer.Authorizer
+	judge judge
 }
 
 var _ admission.ValidationInterface = &Bindings{}
@@ -28,7 +26,7 @@ var _ admission.ValidationInterface = &Bindings{}
 // NewBindings returns the plugin. rbac judges by the workspace in the target of
 // its context.
 func NewBindings(dir *directory.Directory, rbac authorizer.Authorizer) *Bindings {
-	return &Bindings{Handler: admission.NewHandler(admission.Create), directory: dir, authorizer: rbac}
+	return &Bindings{Handler: admission.NewHandler(admission.Create), judge: judge{dir, rbac}}
 }
 
 // Validate refuses a binding to an export that the user may not bind. An export
@@ -55,17 +53,8 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 }
 
 func (p *Bindings) mayBind(ctx context.Context, info user.Info, path logicalcluster.Path, name string) bool {
-	owner, _ := target.From(ctx)
-	if !path.Empty() {
-		entry, ok := p.directory.Resolve(path)
-		if !ok {
-			return false
-		}
-		owner = target.Target{Path: path, Identity: entry.Name}
-	}
-	decision, _, err := p.authorizer.Authorize(target.With(ctx, owner), authorizer.AttributesRecord{
-		User: info, Verb: "bind", APIGroup: apisv1alpha2.SchemeGroupVersion.Group, APIVersion: "*",
+	return p.judge.allows(ctx, info, path, authorizer.AttributesRecord{
+		Verb: "bind", APIGroup: apisv1alpha2.SchemeGroupVersion.Group, APIVersion: "*",
 		Resource: "apiexports", Name: name, ResourceRequest: true,
 	})
-	return err == nil && decision == authorizer.DecisionAllow
 }

@@ -5,6 +5,7 @@
 //	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
 //	Bindings    to bind an export one needs the verb "bind" on it
 //	Status      what the hub reports and then relies on, it alone writes
+//	Depth       objects cannot be nested so deeply that they cost seconds
 //	Definitions no definition makes the hub call a tenant's webhook
 //
 // Chain joins them, and what other rooms bring along, in one order for native

@@ -4,15 +4,20 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Tenancy prepares Workspaces and protects LogicalClusters.
@@ -20,6 +25,7 @@ type Tenancy struct {
 	*admission.Handler
 	directory *directory.Directory
 	types     prepare.TypeLookup
+	judge     judge
 	baseURL   string
 }
 
@@ -28,11 +34,12 @@ var (
 	_ admission.ValidationInterface = &Tenancy{}
 )
 
-// NewTenancy returns the plugin. baseURL is how users reach the hub.
-func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, baseURL string) *Tenancy {
+// NewTenancy returns the plugin. rbac judges by the workspace in the target of
+// its context; baseURL is how users reach the hub.
+func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.Authorizer, baseURL string) *Tenancy {
 	return &Tenancy{
 		Handler:   admission.NewHandler(admission.Create, admission.Update, admission.Delete),
-		directory: dir, types: types, baseURL: baseURL,
+		directory: dir, types: types, judge: judge{dir, rbac}, baseURL: baseURL,
 	}
 }
 
@@ -57,13 +64,34 @@ func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace
 		if err != nil {
 			return err
 		}
-		return prepare.Create(workspace, a.GetUserInfo(), around)
+		if err := prepare.Create(workspace, a.GetUserInfo(), around); err != nil {
+			return err
+		}
+		// What the type's author put there is no more trusted than the rest.
+		maps.DeleteFunc(workspace.Labels, func(key, _ string) bool { return decide.Reserved(key) })
+		return p.mayUse(ctx, a.GetUserInfo(), workspace.Spec.Type)
 	}
 	old, err := typed[tenancyv1alpha1.Workspace](a.GetOldObject())
 	if err != nil {
 		return err
 	}
 	return prepare.Update(workspace, old, a.GetUserInfo(), a.GetSubresource())
+}
+
+// mayUse asks for the verb "use" on the workspace type, where it lives. One that
+// does not exist is refused with the same words.
+func (p *Tenancy) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1.WorkspaceTypeReference) error {
+	if kind == nil || isMaster(info) {
+		return nil
+	}
+	path := logicalcluster.Path(kind.Path)
+	if p.judge.allows(ctx, info, path, authorizer.AttributesRecord{
+		Verb: "use", APIGroup: tenancyv1alpha1.GroupName, APIVersion: "*",
+		Resource: "workspacetypes", Name: string(kind.Name), ResourceRequest: true,
+	}) {
+		return nil
+	}
+	return fmt.Errorf("no permission to use workspace type %q: it does not exist, or its owner has to grant you the verb \"use\" on it", path.Join(string(kind.Name)))
 }
 
 func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error) {

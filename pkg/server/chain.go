@@ -13,6 +13,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
+	"github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/customresources"
 	"github.com/atriumhub/atrium/pkg/directory"
@@ -37,6 +38,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		upstream,
 		h.whenReady(config.Serializer),
 		h.discover,
+		shallow(config),
 		h.dispatch,
 	}
 }
@@ -53,6 +55,12 @@ func (h *Hub) buildChain(native http.Handler, config *genericapiserver.Config) h
 func (h *Hub) whenReady(serializer runtime.NegotiatedSerializer) link {
 	return func(next http.Handler) http.Handler {
 		return routing.WithReadiness(next, readiness(h.directory), serializer)
+	}
+}
+
+func shallow(config *genericapiserver.Config) link {
+	return func(next http.Handler) http.Handler {
+		return admission.WithShallowBodies(next, config.MaxRequestBodyBytes, config.Serializer)
 	}
 }
 

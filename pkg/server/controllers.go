@@ -74,7 +74,8 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 		[]hubadmission.Named{
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
-			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.baseURL)},
+			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.baseURL)},
+			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions()},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},

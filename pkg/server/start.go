@@ -27,10 +27,10 @@ func (h *Hub) phases() []phase {
 		{"start etcd", h.startEtcd},
 		{"configure the hub", h.configure},
 		{"build the hub", h.build},
-		{"listen", h.listen},
 		{"read what is stored", h.runReadModels},
 		{"store the bootstrap policy", func(ctx context.Context) error { return bootstrap.Policy(ctx, h.bootstrapConfig()) }},
 		{"furnish the root workspace", func(ctx context.Context) error { return bootstrap.Root(ctx, h.bootstrapConfig()) }},
+		{"serve", h.serve},
 		{"start the control loops", h.runControllers},
 		{"furnish root:compute", func(ctx context.Context) error { return bootstrap.Compute(ctx, h.bootstrapConfig()) }},
 		{"become ready", h.becomeReady},
@@ -117,9 +117,10 @@ func (h *Hub) startEtcd(ctx context.Context) error {
 	return nil
 }
 
-// listen starts serving. Requests are answered from here on, but /readyz says
-// no until the last phase.
-func (h *Hub) listen(ctx context.Context) error {
+// serve starts answering those who have connected since the port was claimed.
+// Before this the read models were empty, and everybody would have been told
+// that they are nobody. /readyz says no until the last phase.
+func (h *Hub) serve(ctx context.Context) error {
 	if err := writeKubeconfig(h.options.file("admin.kubeconfig"), h.baseURL, h.authority); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (s *Syncer) mismatch(t target.Target) string {
 // refusal says why something is not done through the view, or nothing.
 func refusal(ctx context.Context, a authorizer.Attributes) string {
 	if !a.IsResourceRequest() {
-		if a.GetVerb() == "get" && isDiscovery(a.GetPath()) {
+		if scope, _ := keyspace.ScopeFrom(ctx); a.GetVerb() == "get" && scope.All() && isDiscovery(a.GetPath()) {
 			return ""
 		}
 		return fmt.Sprintf("the view of a sync target does not serve %s %s", a.GetVerb(), shorten(a.GetPath()))
@@ -157,9 +157,11 @@ func reserved(group string) bool {
 	return false
 }
 
-// isDiscovery finds the paths by which clients learn what is served.
+// isDiscovery finds the paths by which clients learn what is served. They are
+// open for /clusters/* only, which shows what every workspace has: what a single
+// one defines itself is its own business.
 func isDiscovery(path string) bool {
-	for _, root := range []string{"/api", "/apis", "/openapi", "/version"} {
+	for _, root := range []string{"/api", "/apis", "/version"} {
 		if path == root || strings.HasPrefix(path, root+"/") {
 			return true
 		}

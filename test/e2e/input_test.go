@@ -105,7 +105,7 @@ func TestKubectlWs(t *testing.T) {
 		{"ws use Root:Team", []string{"Root:Team"}},
 		{"ws create twice", []string{"twice", "already exists"}},
 		{"ws create UPPER", []string{"UPPER"}},
-		{"atrium bind compute root:nowhere --timeout 1s", []string{"root:nowhere"}},
+		{"atrium bind compute root:nowhere --timeout 8s", []string{"root:nowhere"}},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()

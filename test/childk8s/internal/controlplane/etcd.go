@@ -49,15 +49,18 @@ func socketURL(dir *os.File, name string) url.URL {
 	return url.URL{Scheme: "unix", Path: fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)}
 }
 
+// unusedURL is what the member tells others to be reached by: there are none. etcd 3.6, of Kubernetes 1.36,
+// wants a host and port here.
+var unusedURL = url.URL{Scheme: "http", Host: "127.0.0.1:2380"}
+
 func etcdConfig(name, dataDir string, dir *os.File) *embed.Config {
 	config := embed.NewConfig()
 	config.Name = name
 	config.Dir = dataDir
-	clientURL, peerURL := socketURL(dir, "client.sock"), socketURL(dir, "peer.sock")
-	config.ListenClientUrls = []url.URL{clientURL}
-	config.AdvertiseClientUrls = config.ListenClientUrls
-	config.ListenPeerUrls = []url.URL{peerURL}
-	config.AdvertisePeerUrls = config.ListenPeerUrls
+	config.ListenClientUrls = []url.URL{socketURL(dir, "client.sock")}
+	config.ListenPeerUrls = nil
+	config.AdvertiseClientUrls = []url.URL{unusedURL}
+	config.AdvertisePeerUrls = []url.URL{unusedURL}
 	config.InitialCluster = config.InitialClusterFromName(name)
 	config.LogLevel = "warn"
 	// One member elects itself: waiting for others, as the defaults do, only costs time.
