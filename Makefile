@@ -54,8 +54,8 @@ demo: programs ## watch the whole idea work; KEEP=1 leaves it running
 	go run ./test/demo
 
 .PHONY: bench
-bench: programs ## measure, and print the table
-	go run ./test/bench
+bench: programs ## measure, and print the table; ARGS="-n 10000" changes what
+	go run ./test/bench $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built, and nothing else: data in .atrium stays
