@@ -34,7 +34,7 @@ func lockRootDir(dir string) (*os.File, error) {
 		defer lock.Close()
 		return nil, fmt.Errorf("root directory %s is %w%s; stop it, or start this one with another --root-dir", dir, ErrInUse, holder(lock))
 	}
-	if err := lock.Truncate(0); err == nil {
+	if err = lock.Truncate(0); err == nil {
 		_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 	}
 	if err != nil {
