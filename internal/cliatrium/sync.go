@@ -160,9 +160,6 @@ func (r *registrar) register(ctx context.Context, request registration, location
 	if err := r.applyAccount(ctx, workspace, a); err != nil {
 		return nil, err
 	}
-	if err := r.revokeFormer(ctx, workspace, a); err != nil {
-		return nil, err
-	}
 	return a, r.requestToken(ctx, workspace, a, duration)
 }
 
