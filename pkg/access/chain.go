@@ -33,7 +33,7 @@ func New(rbac authorizer.Authorizer, views map[string]authorizer.Authorizer) *Ch
 
 // Authorize decides. It denies rather than abstains, as nothing follows it.
 func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	if isMaster(a.GetUser()) {
+	if target.IsHub(a.GetUser()) {
 		return authorizer.DecisionAllow, "", nil
 	}
 	t, ok := target.From(ctx)
@@ -90,8 +90,4 @@ func (c *Chain) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attri
 // EvaluateConditions is never called, as the chain returns no conditions.
 func (c *Chain) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
 	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
-}
-
-func isMaster(info user.Info) bool {
-	return info != nil && slices.Contains(info.GetGroups(), user.SystemPrivilegedGroup)
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -41,7 +42,7 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 		return apierrors.NewBadRequest(fmt.Sprintf("the APIBinding cannot be read: %v", err))
 	}
 	reference := binding.Spec.Reference.Export
-	if reference == nil || isMaster(a.GetUserInfo()) {
+	if reference == nil || target.IsHub(a.GetUserInfo()) {
 		return nil
 	}
 	if !p.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {

@@ -1,12 +1,9 @@
 package admission
 
 import (
-	"slices"
-
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 	admissionmetrics "k8s.io/apiserver/pkg/admission/metrics"
-	"k8s.io/apiserver/pkg/authentication/user"
 )
 
 // Chain returns plugins as one plugin, with Kubernetes' metrics by name.
@@ -22,10 +19,6 @@ func Chain(plugins ...Named) admission.Interface {
 type Named struct {
 	Name   string
 	Plugin admission.Interface
-}
-
-func isMaster(info user.Info) bool {
-	return info != nil && slices.Contains(info.GetGroups(), user.SystemPrivilegedGroup)
 }
 
 // typed converts what admission holds of a custom resource into T.

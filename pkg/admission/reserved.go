@@ -50,7 +50,7 @@ func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admissio
 }
 
 func (p *Reserved) metadata(ctx context.Context, a admission.Attributes) (object, old metav1.Object, ok bool) {
-	if t, _ := target.From(ctx); t.View != nil || isMaster(a.GetUserInfo()) {
+	if t, _ := target.From(ctx); t.View != nil || target.IsHub(a.GetUserInfo()) {
 		return nil, nil, false
 	}
 	object = accessor(a.GetObject())

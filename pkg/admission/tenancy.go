@@ -81,7 +81,7 @@ func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace
 // mayUse asks for the verb "use" on the workspace type, where it lives. One that
 // does not exist is refused with the same words.
 func (p *Tenancy) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1.WorkspaceTypeReference) error {
-	if kind == nil || isMaster(info) {
+	if kind == nil || target.IsHub(info) {
 		return nil
 	}
 	path := logicalcluster.Path(kind.Path)
@@ -108,7 +108,7 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 // Validate refuses writes of tenants to LogicalClusters, and new objects in a
 // workspace that is being deleted.
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetOperation() == admission.Create && !isMaster(a.GetUserInfo()) {
+	if a.GetOperation() == admission.Create && !target.IsHub(a.GetUserInfo()) {
 		t, _ := target.From(ctx)
 		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Phase == corev1alpha1.LogicalClusterPhaseDeleting {
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))

@@ -7,7 +7,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
@@ -27,7 +26,7 @@ func WithReadiness(next http.Handler, readiness Readiness, serializer runtime.Ne
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		t, _ := target.From(req.Context())
 		phase, open := readiness(t.Identity)
-		if open || t.Identity.Empty() || isMaster(req) {
+		if open || t.Identity.Empty() || isHub(req) {
 			next.ServeHTTP(w, req)
 			return
 		}
@@ -36,15 +35,7 @@ func WithReadiness(next http.Handler, readiness Readiness, serializer runtime.Ne
 	})
 }
 
-func isMaster(req *http.Request) bool {
-	info, ok := request.UserFrom(req.Context())
-	if !ok {
-		return false
-	}
-	for _, group := range info.GetGroups() {
-		if group == user.SystemPrivilegedGroup {
-			return true
-		}
-	}
-	return false
+func isHub(req *http.Request) bool {
+	info, _ := request.UserFrom(req.Context())
+	return target.IsHub(info)
 }
