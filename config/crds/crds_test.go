@@ -38,7 +38,9 @@ func TestAllNamesEveryKind(t *testing.T) {
 		"locations.scheduling.kcp.io",
 		"logicalclusters.core.kcp.io",
 		"placements.scheduling.kcp.io",
+		"shards.core.kcp.io",
 		"synctargets.workload.kcp.io",
+		"workspaceauthenticationconfigurations.tenancy.kcp.io",
 		"workspaces.tenancy.kcp.io",
 		"workspacetypes.tenancy.kcp.io",
 	}

@@ -17,7 +17,8 @@ var House = []Floor{
 	{"F0.3", "nouns that refer to those", []string{"sdk/apis/workload/v1alpha1"}},
 	{"F0.4", "all nouns", []string{"sdk/apis/scheme"}},
 	{"F0.5", "the client's door", []string{"sdk/client"}},
-	{"F1", "pure logic", []string{
+	{"F1.0", "who is who", []string{"pkg/identity"}},
+	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki"}},
@@ -68,6 +69,7 @@ var Walls = []Wall{
 	{
 		Rooms: []string{
 			"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
+			"pkg/identity",
 		},
 		Out: []string{
 			"net", "os", "go.etcd.io", "k8s.io/apiserver/pkg/storage", "k8s.io/klog", "k8s.io/utils/clock",

@@ -34,6 +34,11 @@ type (
 	WorkspaceTypeClient = Typed[*tenancyv1alpha1.WorkspaceType, *tenancyv1alpha1.WorkspaceTypeList]
 	// LogicalClusterClient is a client for LogicalClusters.
 	LogicalClusterClient = Typed[*corev1alpha1.LogicalCluster, *corev1alpha1.LogicalClusterList]
+	// ShardClient is a client for Shards.
+	ShardClient = Typed[*corev1alpha1.Shard, *corev1alpha1.ShardList]
+	// WorkspaceAuthenticationConfigurationClient is a client for
+	// WorkspaceAuthenticationConfigurations.
+	WorkspaceAuthenticationConfigurationClient = Typed[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration, *tenancyv1alpha1.WorkspaceAuthenticationConfigurationList]
 	// SyncTargetClient is a client for SyncTargets.
 	SyncTargetClient = Typed[*workloadv1alpha1.SyncTarget, *workloadv1alpha1.SyncTargetList]
 	// LocationClient is a client for Locations.
@@ -60,6 +65,17 @@ func WorkspaceTypes(hub *Hub, path logicalcluster.Path) *WorkspaceTypeClient {
 // path.
 func LogicalClusters(hub *Hub, path logicalcluster.Path) *LogicalClusterClient {
 	return typed[corev1alpha1.LogicalCluster, corev1alpha1.LogicalClusterList](hub, path, corev1alpha1.SchemeGroupVersion, "logicalclusters")
+}
+
+// Shards returns a client for the Shards at path.
+func Shards(hub *Hub, path logicalcluster.Path) *ShardClient {
+	return typed[corev1alpha1.Shard, corev1alpha1.ShardList](hub, path, corev1alpha1.SchemeGroupVersion, "shards")
+}
+
+// WorkspaceAuthenticationConfigurations returns a client for the
+// WorkspaceAuthenticationConfigurations at path.
+func WorkspaceAuthenticationConfigurations(hub *Hub, path logicalcluster.Path) *WorkspaceAuthenticationConfigurationClient {
+	return typed[tenancyv1alpha1.WorkspaceAuthenticationConfiguration, tenancyv1alpha1.WorkspaceAuthenticationConfigurationList](hub, path, tenancyv1alpha1.SchemeGroupVersion, "workspaceauthenticationconfigurations")
 }
 
 // SyncTargets returns a client for the SyncTargets at path.

@@ -16,9 +16,11 @@ func TestSchemeHasEveryKindAndItsList(t *testing.T) {
 		{Group: "apis.kcp.io", Version: "v1alpha2", Kind: "APIBinding"},
 		{Group: "apis.kcp.io", Version: "v1alpha2", Kind: "APIExport"},
 		{Group: "core.kcp.io", Version: "v1alpha1", Kind: "LogicalCluster"},
+		{Group: "core.kcp.io", Version: "v1alpha1", Kind: "Shard"},
 		{Group: "scheduling.kcp.io", Version: "v1alpha1", Kind: "Location"},
 		{Group: "scheduling.kcp.io", Version: "v1alpha1", Kind: "Placement"},
 		{Group: "tenancy.kcp.io", Version: "v1alpha1", Kind: "Workspace"},
+		{Group: "tenancy.kcp.io", Version: "v1alpha1", Kind: "WorkspaceAuthenticationConfiguration"},
 		{Group: "tenancy.kcp.io", Version: "v1alpha1", Kind: "WorkspaceType"},
 		{Group: "workload.kcp.io", Version: "v1alpha1", Kind: "SyncTarget"},
 	} {

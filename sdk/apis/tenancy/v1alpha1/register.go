@@ -28,6 +28,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(SchemeGroupVersion,
 		&Workspace{}, &WorkspaceList{},
 		&WorkspaceType{}, &WorkspaceTypeList{},
+		&WorkspaceAuthenticationConfiguration{}, &WorkspaceAuthenticationConfigurationList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
