@@ -9,11 +9,11 @@ import (
 	"syscall"
 
 	"github.com/atriumhub/atrium/internal/cli"
-	"github.com/atriumhub/atrium/internal/cli/ws"
+	"github.com/atriumhub/atrium/internal/cliws"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(cli.Main(ctx, ws.New(cli.StandardStreams())))
+	os.Exit(cli.Main(ctx, cliws.New(cli.StandardStreams())))
 }

@@ -36,6 +36,8 @@ type Options struct {
 	User string
 	// Namespace to use instead of that of the context.
 	Namespace string
+	// Connection holds what else can be said about the way to the hub.
+	Connection clientcmd.ConfigOverrides
 	// WorkspacePath is what was typed for the workspace to work in.
 	WorkspacePath string
 }
@@ -48,6 +50,23 @@ func (o *Options) BindFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Token, "token", o.Token, "Bearer token to use instead of the user of the context")
 	flags.StringVar(&o.User, "user", o.User, "Name of the kubeconfig user to use instead of the user of the context")
 	flags.StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "Namespace to use instead of that of the context")
+	o.bindConnection(flags)
+}
+
+// bindConnection adds the rest of kubectl's flags that kcp's plugins have.
+func (o *Options) bindConnection(flags *pflag.FlagSet) {
+	cluster, user := &o.Connection.ClusterInfo, &o.Connection.AuthInfo
+	flags.BoolVar(&cluster.InsecureSkipTLSVerify, "insecure-skip-tls-verify", false, "Do not check the hub's certificate; anybody in between can read and change everything then")
+	flags.StringVar(&cluster.CertificateAuthority, "certificate-authority", "", "Path to the certificate authority of the hub")
+	flags.StringVar(&cluster.TLSServerName, "tls-server-name", "", "Name to expect in the hub's certificate instead of that in its address")
+	flags.StringVar(&cluster.ProxyURL, "proxy-url", "", "Proxy to reach the hub through")
+	flags.BoolVar(&cluster.DisableCompression, "disable-compression", false, "Ask the hub not to compress its answers")
+	flags.StringVar(&user.Username, "username", "", "User name for basic authentication")
+	flags.StringVar(&user.Password, "password", "", "Password for basic authentication")
+	for _, name := range []string{"tls-server-name", "proxy-url", "disable-compression", "username", "password"} {
+		// Rarely needed: they would hide the flags of the command in its help.
+		_ = flags.MarkHidden(name)
+	}
 }
 
 // BindWorkspaceFlag adds the flag that chooses the workspace to work in.
@@ -84,10 +103,11 @@ func (o *Options) Load(streams Streams) (*Session, error) {
 }
 
 func (o *Options) overrides() *clientcmd.ConfigOverrides {
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
+	overrides := o.Connection
+	overrides.CurrentContext = o.Context
 	overrides.Context.AuthInfo = o.User
 	overrides.Context.Namespace = o.Namespace
 	overrides.ClusterInfo.Server = o.Server
 	overrides.AuthInfo.Token = o.Token
-	return overrides
+	return &overrides
 }

@@ -28,12 +28,12 @@ type Session struct {
 	Current logicalcluster.Path
 
 	config    *rest.Config
-	access    clientcmd.ConfigAccess
+	rules     *clientcmd.ClientConfigLoadingRules
 	workspace string
 }
 
-func newSession(raw clientcmdapi.Config, config *rest.Config, access clientcmd.ConfigAccess, workspace string) *Session {
-	s := &Session{Kubeconfig: raw, Host: config.Host, config: config, access: access, workspace: workspace}
+func newSession(raw clientcmdapi.Config, config *rest.Config, rules *clientcmd.ClientConfigLoadingRules, workspace string) *Session {
+	s := &Session{Kubeconfig: raw, Host: config.Host, config: config, rules: rules, workspace: workspace}
 	base, path, ok := client.SplitURL(config.Host)
 	if !ok {
 		base, path = config.Host, ""
@@ -67,9 +67,11 @@ func (s *Session) Hub() (*client.Hub, error) {
 // Config returns the configuration to start from, with Host as its address.
 func (s *Session) Config() *rest.Config { return rest.CopyConfig(s.config) }
 
-// Save writes the given kubeconfig to the files the old one was read from.
-func (s *Session) Save(config *clientcmdapi.Config) error {
-	if err := clientcmd.ModifyConfig(s.access, *config, true); err != nil {
+// Save writes what differs between the kubeconfig that was read and the given
+// one to the files, and switches to the current context of it if asked to. What
+// others changed in the files meanwhile stays.
+func (s *Session) Save(config *clientcmdapi.Config, switched bool) error {
+	if err := save(s.rules, &s.Kubeconfig, config, switched); err != nil {
 		return fmt.Errorf("updating kubeconfig: %w", err)
 	}
 	return nil

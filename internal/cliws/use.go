@@ -1,4 +1,4 @@
-package ws
+package cliws
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (c *useCommand) goBack(ctx context.Context, session *cli.Session) error {
 	if err != nil {
 		return err
 	}
-	if err := session.Save(kubeconfig); err != nil {
+	if err := session.Save(kubeconfig, true); err != nil {
 		return err
 	}
 	// The previous context may have another user and another hub: load anew.
@@ -96,7 +96,7 @@ func (c *useCommand) enter(ctx context.Context, session *cli.Session, path logic
 	if err != nil {
 		return err
 	}
-	if err := session.Save(kubeconfig); err != nil {
+	if err := session.Save(kubeconfig, true); err != nil {
 		return err
 	}
 	entered := *session
@@ -210,7 +210,7 @@ func saveContext(session *cli.Session, streams cli.Streams, want contextRequest)
 	if err != nil {
 		return err
 	}
-	if err := session.Save(kubeconfig); err != nil {
+	if err := session.Save(kubeconfig, !want.stay); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(streams.Out, message)

@@ -1,4 +1,4 @@
-// Package ws is the plugin "kubectl ws": it moves between workspaces by
+// Package cliws is the plugin "kubectl ws": it moves between workspaces by
 // rewriting the kubeconfig, creates workspaces, and shows the tree.
 //
 // Moving works like cd. The workspace somebody is in is the one that the
@@ -8,4 +8,4 @@
 //
 // What was typed, what becomes of the kubeconfig, and what two answers of the
 // hub mean together are pure functions; the rest asks, writes and prints.
-package ws
+package cliws
