@@ -21,7 +21,7 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 	}},
-	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki"}},
+	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/customresources", "pkg/nativeapis",

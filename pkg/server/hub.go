@@ -28,6 +28,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/customresources"
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/discovery"
+	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/etcd"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
@@ -52,6 +53,7 @@ type Hub struct {
 	endpoints []string
 
 	// configure
+	egress     *egress.Door
 	authority  *pki.Authority
 	systemCRDs []*apiextensionsv1.CustomResourceDefinition
 	inProcess  *inProcess
@@ -88,7 +90,11 @@ func New(options Options, out io.Writer) (*Hub, error) {
 // configure makes everything that needs no handler chain yet: keys, storage
 // doors, read models, and the hub's client to itself.
 func (h *Hub) configure(ctx context.Context) error {
-	var err error
+	allowed, err := egress.ParsePolicy(h.options.TenantEgressAllow)
+	if err != nil {
+		return err
+	}
+	h.egress = egress.New(allowed)
 	if h.authority, err = pki.Open(h.options.file("pki"), time.Now()); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/scheduling"
 )
 
@@ -32,6 +33,9 @@ type Options struct {
 	TokenAuthFile string
 	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
 	Profiling bool
+	// TenantEgressAllow are addresses and networks that the hub calls for tenants
+	// although they are not public.
+	TenantEgressAllow []string
 	// HeartbeatThreshold is how long a syncer may be silent before its
 	// SyncTarget is not ready.
 	HeartbeatThreshold time.Duration
@@ -63,6 +67,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
 	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
+	flags.StringSliceVar(&o.TenantEgressAllow, "tenant-egress-allow", o.TenantEgressAllow, "IP addresses and networks (10.1.2.3, 10.0.0.0/8) that tenants may let the hub call, as token issuers or mounts, besides public ones. Private, loopback and link-local addresses are refused without it.")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")
 	flags.DurationVar(&o.EvictionGrace, "sync-target-eviction-grace", o.EvictionGrace, "How long a SyncTarget may be not ready before the objects placed there are moved.")
 }
@@ -85,7 +90,8 @@ func (o *Options) Validate() error {
 	case o.EvictionGrace < 0:
 		return fmt.Errorf("--sync-target-eviction-grace must not be negative")
 	}
-	return nil
+	_, err := egress.ParsePolicy(o.TenantEgressAllow)
+	return err
 }
 
 // host is where clients find the hub.
