@@ -38,8 +38,9 @@ type facts struct {
 	// owned is whether cluster belongs to workspace, or, without a cluster,
 	// whether the ID does.
 	owned bool
-	// knownType is whether the type of workspace exists.
-	knownType bool
+	// typeTrouble says why the type of workspace cannot be used. It is nil for one
+	// that has a cluster: what a workspace is was settled when that was made.
+	typeTrouble error
 }
 
 // next chooses the step. It is pure: equal facts, equal step.
@@ -53,7 +54,7 @@ func next(f facts) step {
 		return stepAssign
 	case !f.owned:
 		return stepRefuseID
-	case f.cluster == nil && !f.knownType:
+	case f.cluster == nil && f.typeTrouble != nil:
 		return stepRefuseType
 	case !furnished(f.cluster):
 		return stepFurnish

@@ -41,11 +41,15 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 	if !ok {
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
+	kind, err := prepare.ResolvedType(workspace, parent.Path, l.read.types)
+	if err != nil {
+		return fmt.Errorf("failed to find the type: %w", err)
+	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
 	if err := l.ensureContent(ctx, id, key, workspace); err != nil {
 		return fmt.Errorf("failed to furnish: %w", err)
 	}
-	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name))
+	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name), kind)
 	cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
 	if err := l.ensureCluster(ctx, id, workspace, cluster); err != nil {
 		return fmt.Errorf("failed to create the LogicalCluster: %w", err)

@@ -227,7 +227,7 @@ func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop
 	case stepAssign:
 		return loop.Result{}, l.assign(ctx, key, workspace)
 	case stepRefuseType:
-		return loop.Result{}, l.refuseType(ctx, key, workspace)
+		return loop.Result{}, l.refuseType(ctx, key, workspace, f.typeTrouble)
 	case stepRefuseID:
 		return loop.Result{}, l.say(ctx, key, workspace, workspace.Status.Phase, refusedID())
 	case stepFurnish:
@@ -252,7 +252,7 @@ func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Wor
 	owner, ok := l.read.directory.Owner(id)
 	f.owned = ok && owner == key
 	parent, _ := l.read.directory.ByName(key.Workspace)
-	f.knownType = prepare.KnownType(workspace, parent.Path, l.read.types)
+	_, f.typeTrouble = prepare.ResolvedType(workspace, parent.Path, l.read.types)
 	return f
 }
 
@@ -269,9 +269,9 @@ func (l *Lifecycle) assign(ctx context.Context, key logicalcluster.Key, workspac
 	})
 }
 
-func (l *Lifecycle) refuseType(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+func (l *Lifecycle) refuseType(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, trouble error) error {
 	l.refused.Store(key, nil)
-	return l.say(ctx, key, workspace, workspace.Status.Phase, refusedType(workspace))
+	return l.say(ctx, key, workspace, workspace.Status.Phase, refusedType(trouble))
 }
 
 // report writes the phase of cluster to the Workspace, and what belongs to the

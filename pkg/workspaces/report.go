@@ -19,14 +19,10 @@ const (
 	reasonDeletionTrouble = "ContentDeletionFailed"
 )
 
-func refusedType(workspace *tenancyv1alpha1.Workspace) conditionsv1alpha1.Condition {
-	name := "(none)"
-	if workspace.Spec.Type != nil {
-		name = workspace.Spec.Type.String()
-	}
+func refusedType(trouble error) conditionsv1alpha1.Condition {
 	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceScheduled, conditionsv1alpha1.ConditionSeverityError,
 		tenancyv1alpha1.WorkspaceReasonUnknownType,
-		"workspace type %q does not exist: create that WorkspaceType, or delete this workspace and create it with another type; `kubectl get workspacetypes` in root lists the common ones", name)
+		"%v: create or mend that WorkspaceType, or delete this workspace and create it with another type; `kubectl get workspacetypes` in root lists the common ones", trouble)
 }
 
 func refusedID() conditionsv1alpha1.Condition {
@@ -112,7 +108,7 @@ func openedStatus(cluster *corev1alpha1.LogicalCluster, url string, now time.Tim
 	status := *cluster.Status.DeepCopy()
 	status.URL = url
 	if !furnished(cluster) {
-		status.Initializers = cluster.Spec.Initializers
+		status.Initializers = prepare.PendingInitializers(cluster.Spec.Initializers)
 		status.Terminators = cluster.Spec.Terminators
 	}
 	status.Phase = corev1alpha1.LogicalClusterPhaseReady

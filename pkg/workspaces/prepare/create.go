@@ -118,9 +118,13 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 		ref := defaultChildType(around.ParentType, lookup)
 		workspace.Spec.Type = &ref
 	}
-	found, ref, ok := findType(around.ParentPath, *workspace.Spec.Type, lookup)
+	_, ref, ok := findType(around.ParentPath, *workspace.Spec.Type, lookup)
 	if !ok {
 		return nil
+	}
+	resolved, err := Resolve(ref, lookup)
+	if err != nil {
+		return fmt.Errorf("workspace type %q cannot be used: %w", ref, err)
 	}
 	path, name := around.ParentType.Split()
 	parent := tenancyv1alpha1.WorkspaceTypeReference{Path: path.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}
@@ -128,7 +132,7 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 		return err
 	}
 	workspace.Spec.Type = &ref
-	for key, value := range found.Spec.AdditionalWorkspaceLabels {
+	for key, value := range resolved.Labels {
 		if _, set := workspace.Labels[key]; !set {
 			setLabel(workspace, key, value)
 		}
@@ -157,13 +161,18 @@ func withBuiltins(lookup TypeLookup) TypeLookup {
 
 var builtins = BuiltinTypes()
 
-// KnownType reports whether the type that workspace names exists.
-func KnownType(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Path, types TypeLookup) bool {
+// ResolvedType returns the type of workspace, which lives in the workspace at
+// parent. The error says which type is missing.
+func ResolvedType(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Path, types TypeLookup) (Resolved, error) {
 	if workspace.Spec.Type == nil {
-		return false
+		return Resolved{}, errors.New("spec.type is missing")
 	}
-	_, _, ok := findType(parent, *workspace.Spec.Type, withBuiltins(types))
-	return ok
+	lookup := withBuiltins(types)
+	_, ref, ok := findType(parent, *workspace.Spec.Type, lookup)
+	if !ok {
+		return Resolved{}, &Unresolved{Missing: []tenancyv1alpha1.WorkspaceTypeReference{ref}}
+	}
+	return Resolve(ref, lookup)
 }
 
 // Privileged reports whether u acts for the hub itself.

@@ -12,37 +12,21 @@ import (
 // each other. A type stands for all types it extends: it has their limits, and
 // is allowed where one of them is. A type that does not exist sets no limits.
 func fits(parent, child tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) error {
-	parents, children := lineage(parent, lookup), lineage(child, lookup)
+	parents, children := follow(parent, lookup).lineage, follow(child, lookup).lineage
 	for _, kind := range children {
-		if limit := limitOf(kind, lookup, allowedParents); !admits(limit, parents) {
+		if limit := kind.Type.Spec.LimitAllowedParents; !admits(limit, parents, lookup) {
 			return fmt.Errorf("a workspace of type %q can not be made in one of type %q: %s", child, parent, allowed(limit, "its parent"))
 		}
 	}
 	for _, kind := range parents {
-		if limit := limitOf(kind, lookup, allowedChildren); !admits(limit, children) {
+		if limit := kind.Type.Spec.LimitAllowedChildren; !admits(limit, children, lookup) {
 			return fmt.Errorf("a workspace of type %q can not be made in one of type %q: %s", child, parent, allowed(limit, "a workspace there"))
 		}
 	}
 	return nil
 }
 
-func allowedParents(spec tenancyv1alpha1.WorkspaceTypeSpec) *tenancyv1alpha1.WorkspaceTypeSelector {
-	return spec.LimitAllowedParents
-}
-
-func allowedChildren(spec tenancyv1alpha1.WorkspaceTypeSpec) *tenancyv1alpha1.WorkspaceTypeSelector {
-	return spec.LimitAllowedChildren
-}
-
-func limitOf(kind tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup, which func(tenancyv1alpha1.WorkspaceTypeSpec) *tenancyv1alpha1.WorkspaceTypeSelector) *tenancyv1alpha1.WorkspaceTypeSelector {
-	found, ok := lookup(logicalcluster.Path(kind.Path), kind.Name)
-	if !ok {
-		return nil
-	}
-	return which(found.Spec)
-}
-
-func admits(limit *tenancyv1alpha1.WorkspaceTypeSelector, kinds []tenancyv1alpha1.WorkspaceTypeReference) bool {
+func admits(limit *tenancyv1alpha1.WorkspaceTypeSelector, kinds []Ancestor, lookup TypeLookup) bool {
 	switch {
 	case limit == nil:
 		return true
@@ -51,9 +35,18 @@ func admits(limit *tenancyv1alpha1.WorkspaceTypeSelector, kinds []tenancyv1alpha
 	case len(limit.Types) == 0:
 		return true
 	}
-	return slices.ContainsFunc(kinds, func(kind tenancyv1alpha1.WorkspaceTypeReference) bool {
-		return slices.Contains(limit.Types, kind)
+	return slices.ContainsFunc(limit.Types, func(ref tenancyv1alpha1.WorkspaceTypeReference) bool {
+		return slices.ContainsFunc(kinds, func(kind Ancestor) bool { return names(ref, kind, lookup) })
 	})
+}
+
+// names reports whether ref is one of the ways to write kind.
+func names(ref tenancyv1alpha1.WorkspaceTypeReference, kind Ancestor, lookup TypeLookup) bool {
+	if ref == kind.WorkspaceTypeReference {
+		return true
+	}
+	found, ok := lookup(logicalcluster.Path(ref.Path), ref.Name)
+	return ok && Ancestor{ref, found}.identity() == kind.identity()
 }
 
 func allowed(limit *tenancyv1alpha1.WorkspaceTypeSelector, who string) string {
@@ -61,21 +54,4 @@ func allowed(limit *tenancyv1alpha1.WorkspaceTypeSelector, who string) string {
 		return "nothing is allowed as " + who
 	}
 	return fmt.Sprintf("%s has to be of one of the types %v", who, limit.Types)
-}
-
-// lineage returns kind and all types it extends, each once.
-func lineage(kind tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) []tenancyv1alpha1.WorkspaceTypeReference {
-	kinds := []tenancyv1alpha1.WorkspaceTypeReference{kind}
-	for i := 0; i < len(kinds); i++ {
-		found, ok := lookup(logicalcluster.Path(kinds[i].Path), kinds[i].Name)
-		if !ok {
-			continue
-		}
-		for _, base := range found.Spec.Extend.With {
-			if !slices.Contains(kinds, base) {
-				kinds = append(kinds, base)
-			}
-		}
-	}
-	return kinds
 }

@@ -30,8 +30,8 @@ const (
 func Namespaces() []string { return []string{metav1.NamespaceDefault, metav1.NamespaceSystem} }
 
 // NewLogicalCluster returns the inside of workspace, which lives in parent and
-// is reached under path.
-func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, path logicalcluster.Path) *corev1alpha1.LogicalCluster {
+// is reached under path. kind is its type.
+func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name, path logicalcluster.Path, kind Resolved) *corev1alpha1.LogicalCluster {
 	cluster := &corev1alpha1.LogicalCluster{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       corev1alpha1.LogicalClusterName,
@@ -41,7 +41,12 @@ func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalclust
 				tenancyv1alpha1.TypeAnnotationKey: workspace.Spec.Type.String(),
 			},
 		},
-		Spec: corev1alpha1.LogicalClusterSpec{Owner: owner(workspace, parent)},
+		Spec: corev1alpha1.LogicalClusterSpec{
+			Owner: owner(workspace, parent), Initializers: kind.Initializers, Terminators: kind.Terminators,
+		},
+	}
+	if len(kind.Lineage) > 0 {
+		cluster.Annotations[tenancyv1alpha1.TypeIDAnnotationKey] = kind.Lineage[0].identity()
 	}
 	if creator, ok := Owner(workspace); ok {
 		cluster.Spec.CreatedBy = &creator

@@ -328,14 +328,20 @@ func TestLogicalClusterObject(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "cluster", Generation: 1, Annotations: map[string]string{
 			"kcp.io/path":                       "root:org:team",
 			"internal.tenancy.kcp.io/type":      "root:universal",
+			"tenancy.atrium.io/type-id":         "root:universal",
 			"experimental.tenancy.kcp.io/owner": `{"username":"ann"}`,
 		}},
 		Spec: corev1alpha1.LogicalClusterSpec{
-			Owner:     &corev1alpha1.LogicalClusterOwner{APIVersion: "tenancy.kcp.io/v1alpha1", Resource: "workspaces", Name: "team", Cluster: "o1", UID: "u1"},
-			CreatedBy: &authenticationv1.UserInfo{Username: "ann"},
+			Initializers: []corev1alpha1.LogicalClusterInitializer{"root:universal"},
+			Owner:        &corev1alpha1.LogicalClusterOwner{APIVersion: "tenancy.kcp.io/v1alpha1", Resource: "workspaces", Name: "team", Cluster: "o1", UID: "u1"},
+			CreatedBy:    &authenticationv1.UserInfo{Username: "ann"},
 		},
 	}
-	got := NewLogicalCluster(&workspace, "o1", "root:org:team")
+	kind, err := ResolvedType(&workspace, "root:org", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := NewLogicalCluster(&workspace, "o1", "root:org:team", kind)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

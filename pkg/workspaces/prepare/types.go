@@ -16,7 +16,12 @@ func BuiltinTypes() []*tenancyv1alpha1.WorkspaceType {
 	organization := rootType(tenancyv1alpha1.OrganizationWorkspaceTypeName)
 	return []*tenancyv1alpha1.WorkspaceType{
 		builtinType(tenancyv1alpha1.UniversalWorkspaceTypeName, tenancyv1alpha1.WorkspaceTypeSpec{
+			Initializer:               true,
 			DefaultChildWorkspaceType: &universal,
+			DefaultAPIBindings: []tenancyv1alpha1.APIExportReference{
+				{Path: logicalcluster.Root.String(), Export: "tenancy.kcp.io"},
+				{Path: logicalcluster.Root.String(), Export: "topology.kcp.io"},
+			},
 		}),
 		builtinType(tenancyv1alpha1.RootWorkspaceTypeName, tenancyv1alpha1.WorkspaceTypeSpec{
 			Extend:                    extending(universal),
@@ -43,7 +48,10 @@ func BuiltinTypes() []*tenancyv1alpha1.WorkspaceType {
 }
 
 func builtinType(name tenancyv1alpha1.WorkspaceTypeName, spec tenancyv1alpha1.WorkspaceTypeSpec) *tenancyv1alpha1.WorkspaceType {
-	return &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: string(name)}, Spec: spec}
+	return &tenancyv1alpha1.WorkspaceType{
+		ObjectMeta: metav1.ObjectMeta{Name: string(name), Annotations: map[string]string{logicalcluster.AnnotationKey: logicalcluster.Root.String()}},
+		Spec:       spec,
+	}
 }
 
 func rootType(name tenancyv1alpha1.WorkspaceTypeName) tenancyv1alpha1.WorkspaceTypeReference {

@@ -8,6 +8,13 @@ const (
 	// TypeAnnotationKey on a LogicalCluster holds the workspace type as
 	// "<path>:<name>".
 	TypeAnnotationKey = "internal.tenancy.kcp.io/type"
+	// TypeIDAnnotationKey on a LogicalCluster holds the workspace type as "<ID of
+	// its workspace>:<name>": unlike a path, an ID never means another workspace.
+	TypeIDAnnotationKey = "tenancy.atrium.io/type-id"
+	// MeantAnnotationKey on a WorkspaceType holds, as a JSON object, the IDs of
+	// the workspaces that the paths in it meant when it was written. The hub sets
+	// it.
+	MeantAnnotationKey = "tenancy.atrium.io/meant-workspaces"
 	// ClusterAnnotationKey on a Workspace holds the ID chosen for it, so that a
 	// repeated attempt to create it finds the same one.
 	ClusterAnnotationKey = "internal.tenancy.kcp.io/cluster"
