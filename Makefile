@@ -24,7 +24,7 @@ LDFLAGS := -s -w \
 	-X k8s.io/client-go/pkg/version.gitVersion=$(KUBERNETES)+atrium.$(VERSION)
 
 # Packages that can be raced without compiling Kubernetes a second time.
-PURE := ./sdk/... ./internal/... ./pkg/keyspace/... ./pkg/loop/... ./pkg/schemas/... ./pkg/catalog/... \
+PURE := ./sdk/... ./internal/... ./pkg/identity/... ./pkg/keyspace/... ./pkg/loop/... ./pkg/schemas/... ./pkg/catalog/... \
 	./pkg/directory/... ./pkg/egress/... ./pkg/inventory/... ./pkg/scheduling/... ./pkg/syncer/...
 
 GENERATED := config/crds sdk/apis

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -81,6 +82,9 @@ func TestChain(t *testing.T) {
 	impersonate := func(resource, name string) authorizer.AttributesRecord {
 		return authorizer.AttributesRecord{Verb: "impersonate", Resource: resource, Name: name, ResourceRequest: true}
 	}
+	extra := func(key, value string) authorizer.AttributesRecord {
+		return authorizer.AttributesRecord{Verb: "impersonate", Resource: "userextras", Subresource: key, Name: value, ResourceRequest: true}
+	}
 	masters := []string{user.SystemPrivilegedGroup}
 	for name, c := range map[string]struct {
 		user   string
@@ -110,6 +114,11 @@ func TestChain(t *testing.T) {
 		"an admin becomes a hub administrator":       {user: "alice", in: "a", ask: impersonate("groups", "system:kcp:admin")},
 		"an admin becomes a trusted user of the hub": {user: "alice", in: "a", ask: impersonate("users", "system:robot")},
 		"a hub administrator becomes the hub":        {user: "x", groups: []string{"hub-admins"}, in: "a", ask: impersonate("groups", "system:masters")},
+		"an admin takes a warrant":                   {user: "alice", in: "a", ask: extra(identity.WarrantExtraKey, `{"groups":["system:masters"]}`)},
+		"an admin takes a scope":                     {user: "alice", in: "a", ask: extra("AUTHENTICATION.kcp.io/scopes", "cluster:b")},
+		"an admin takes a home":                      {user: "alice", in: "a", ask: extra(identity.ClusterExtraKey, "b")},
+		"an admin takes an ordinary extra":           {user: "alice", in: "a", ask: extra("example.io/team", "x"), allow: true},
+		"an admin becomes a node":                    {user: "alice", in: "a", ask: impersonate("nodes", "n")},
 		"nobody asks":                                {in: "a", ask: secrets},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"github.com/atriumhub/atrium/pkg/identity"
 )
 
 // reservedIdentity reports whether the attributes ask to impersonate an
@@ -20,6 +22,10 @@ func reservedIdentity(a authorizer.Attributes) bool {
 		return strings.HasPrefix(name, "system:") && !isOrdinaryGroup(name)
 	case "users":
 		return strings.HasPrefix(name, "system:") && name != "system:anonymous"
+	case "nodes":
+		return true
+	case "userextras":
+		return identity.IsReservedExtra(a.GetSubresource())
 	default:
 		return false
 	}

@@ -7,8 +7,8 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/target"
-	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -32,13 +32,14 @@ func (j judge) allows(ctx context.Context, info user.Info, path logicalcluster.P
 		}
 		there = target.Target{Path: path, Identity: entry.Name}
 	}
-	ask.User = info
-	if there.Identity != here.Identity {
-		if here.Impersonated {
-			return false
-		}
-		ask.User = prepare.Elsewhere(info, here.Identity)
+	if there.Identity != here.Identity && here.Impersonated {
+		return false
 	}
-	decision, _, err := j.authorizer.Authorize(target.With(ctx, there), ask)
-	return err == nil && decision == authorizer.DecisionAllow
+	for _, ask.User = range identity.Effective(identity.From(info, here.Identity), there.Identity) {
+		decision, _, err := j.authorizer.Authorize(target.With(ctx, there), ask)
+		if err == nil && decision == authorizer.DecisionAllow {
+			return true
+		}
+	}
+	return false
 }

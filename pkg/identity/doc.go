@@ -7,5 +7,14 @@
 // the names of the wire, so that it survives reviews, audit and proxies. These
 // are written by authenticators and by the hub, never by clients.
 //
-// The package is pure.
+// Invariants:
+//
+//	I1: out of scope a user is nobody: no name, group or extra of it is left but
+//	    that it has logged in, and where.
+//	I2: a service account is itself in one workspace only. Elsewhere it has
+//	    neither its name nor a group of its home.
+//	I3: Effective ends for whatever a warrant holds, and what cannot be read gives
+//	    no permission.
+//
+// The package is pure. It does not know what any of these users may do.
 package identity

@@ -8,13 +8,17 @@ import (
 	"slices"
 	"strings"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
+
+// ErrStranger says that the creator would be nobody in the new workspace: it is
+// impersonated, and that holds in one workspace only.
+var ErrStranger = errors.New("the creator of a workspace becomes its administrator")
 
 // internalPrefix starts the annotations only the hub may set on a Workspace.
 const internalPrefix = "internal.tenancy.kcp.io/"
@@ -86,28 +90,20 @@ func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
 	if Privileged(creator) {
 		return nil
 	}
+	if _, local := identity.Home(creator); identity.IsScoped(creator) && !local {
+		return fmt.Errorf("%w: you act as %q, whom no other workspace knows. Create it in your own name, and bind the role cluster-admin to %q in it", ErrStranger, creator.GetName(), creator.GetName())
+	}
 	for key := range workspace.Annotations {
 		if strings.HasPrefix(key, internalPrefix) {
 			delete(workspace.Annotations, key)
 		}
 	}
-	owner, err := json.Marshal(userInfo(creator))
+	owner, err := json.Marshal(identity.ToWire(creator))
 	if err != nil {
 		return fmt.Errorf("failed to encode the owner: %w", err)
 	}
 	setAnnotation(workspace, tenancyv1alpha1.OwnerAnnotationKey, string(owner))
 	return nil
-}
-
-func userInfo(u user.Info) authenticationv1.UserInfo {
-	info := authenticationv1.UserInfo{Username: u.GetName(), UID: u.GetUID(), Groups: u.GetGroups()}
-	for key, values := range u.GetExtra() {
-		if info.Extra == nil {
-			info.Extra = map[string]authenticationv1.ExtraValue{}
-		}
-		info.Extra[key] = values
-	}
-	return info
 }
 
 // setType leaves a type that can not be found as it is: the lifecycle loop says

@@ -2,13 +2,13 @@ package prepare
 
 import (
 	"encoding/json"
-	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -98,7 +98,9 @@ func NewRootCA(namespace string, caPEM []byte) *corev1.ConfigMap {
 }
 
 // NewAdminBinding makes the creator of workspace its administrator. It is false
-// for workspaces that the hub created for itself.
+// for workspaces that the hub created for itself. The plain name of a service
+// account means another account in each workspace, so that binding it would make
+// a stranger the administrator.
 func NewAdminBinding(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Name) (*rbacv1.ClusterRoleBinding, bool) {
 	creator, ok := Owner(workspace)
 	if !ok {
@@ -107,7 +109,7 @@ func NewAdminBinding(workspace *tenancyv1alpha1.Workspace, parent logicalcluster
 	return &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: AdminBindingName},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: nameElsewhere(creator, parent)}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: identity.OutsideName(identity.From(identity.FromWire(creator), parent))}},
 	}, true
 }
 
@@ -121,38 +123,18 @@ func Owner(workspace *tenancyv1alpha1.Workspace) (authenticationv1.UserInfo, boo
 	return info, true
 }
 
-// ShortOwner returns the owner annotation reduced to the name, which is all
-// that is needed once the workspace is ready. The rest tells too much about the
+// ShortOwner returns the owner annotation reduced to the name, and whose name it
+// is, which is all that is needed once the workspace is ready. The rest tells too much about the
 // creator to everybody who can read the Workspace.
 func ShortOwner(workspace *tenancyv1alpha1.Workspace) (string, bool) {
 	creator, ok := Owner(workspace)
 	if !ok {
 		return "", false
 	}
-	short, err := json.Marshal(authenticationv1.UserInfo{Username: creator.Username})
+	kept := authenticationv1.UserInfo{Username: creator.Username}
+	if home, ok := creator.Extra[identity.ClusterExtraKey]; ok {
+		kept.Extra = map[string]authenticationv1.ExtraValue{identity.ClusterExtraKey: home}
+	}
+	short, err := json.Marshal(kept)
 	return string(short), err == nil
-}
-
-const (
-	serviceAccountPrefix = "system:serviceaccount:"
-	// foreignPrefix, with the ID of a workspace, is how a service account is
-	// called outside of it.
-	foreignPrefix = "system:kcp:serviceaccount:"
-	// clusterExtraKey holds the ID of the workspace a service account is from.
-	clusterExtraKey = "authentication.kubernetes.io/cluster-name"
-)
-
-// nameElsewhere returns the name of creator as other workspaces than its own
-// see it. A service account's plain name means another account in each
-// workspace, so binding it would make a stranger the administrator.
-func nameElsewhere(creator authenticationv1.UserInfo, parent logicalcluster.Name) string {
-	account, ok := strings.CutPrefix(creator.Username, serviceAccountPrefix)
-	if !ok {
-		return creator.Username
-	}
-	home := parent.String()
-	if values := creator.Extra[clusterExtraKey]; len(values) == 1 {
-		home = values[0]
-	}
-	return foreignPrefix + home + ":" + account
 }

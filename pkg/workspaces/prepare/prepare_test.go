@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -267,6 +268,27 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+func TestCreatorsWhomOneWorkspaceKnows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		extra map[string][]string
+		want  error
+	}{
+		"impersonated":              {map[string][]string{identity.ScopesExtraKey: {"cluster:parent"}}, ErrStranger},
+		"of an issuer of parent":    {map[string][]string{identity.ScopesExtraKey: {"cluster:parent"}, identity.ClusterExtraKey: {"parent"}}, nil},
+		"whom everybody knows":      {nil, nil},
+		"a service account of home": {map[string][]string{identity.ClusterExtraKey: {"parent"}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			workspace := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}
+			creator := &user.DefaultInfo{Name: "ann", Extra: tc.extra}
+			around := Surroundings{ParentPath: "root", ParentType: "root:root", Random: strings.NewReader(strings.Repeat("x", 64))}
+			if err := Create(workspace, creator, around); !errors.Is(err, tc.want) {
+				t.Errorf("error %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
 func TestLogicalClusterWrites(t *testing.T) {
 	closed, open := &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalCluster{Spec: corev1alpha1.LogicalClusterSpec{DirectlyDeletable: true}}
 	for name, tc := range map[string]struct {
@@ -296,7 +318,7 @@ func TestAdminBinding(t *testing.T) {
 	}{
 		"a person":                    {`{"username":"ann"}`, "ann"},
 		"a service account":           {`{"username":"system:serviceaccount:default:ci"}`, "system:kcp:serviceaccount:parent:default:ci"},
-		"a service account from afar": {`{"username":"system:serviceaccount:default:ci","extra":{"authentication.kubernetes.io/cluster-name":["afar"]}}`, "system:kcp:serviceaccount:afar:default:ci"},
+		"a service account from afar": {`{"username":"system:serviceaccount:default:ci","extra":{"authentication.kcp.io/cluster-name":["afar"]}}`, "system:kcp:serviceaccount:afar:default:ci"},
 		"nobody":                      {"", ""},
 		"nonsense":                    {"{", ""},
 	} {
