@@ -37,6 +37,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		h.router.Wrap,
 		upstream,
 		h.whenReady(config.Serializer),
+		func(next http.Handler) http.Handler { return h.homes.Wrap(next, config.Serializer) },
 		h.discover,
 		shallow(config),
 		h.dispatch,

@@ -30,6 +30,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/discovery"
 	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/etcd"
+	"github.com/atriumhub/atrium/pkg/homes"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/routing"
@@ -67,6 +68,7 @@ type Hub struct {
 	// build
 	rbac            *rbac.RBACAuthorizer
 	router          *routing.Router
+	homes           *homes.Homes
 	customResources *customresources.Handlers
 	discovery       atomic.Pointer[discovery.Handler]
 	server          *genericapiserver.GenericAPIServer
@@ -141,6 +143,7 @@ func (h *Hub) feedModels() {
 	h.catalog.Feed(h.models.definitions)
 	h.noteDefinitions()
 	h.feedBindings()
+	h.homes = homes.New(homes.Config{Enabled: h.options.HomeWorkspaces, Hub: h.hubClient, Workspaces: h.models.workspaces})
 }
 
 // noteDefinitions makes workspace deletion know of tenants' resources, also of

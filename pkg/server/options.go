@@ -31,6 +31,8 @@ type Options struct {
 	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
 	// TokenAuthFile is a CSV file of static tokens: token,user,uid,"groups".
 	TokenAuthFile string
+	// HomeWorkspaces gives every user a workspace, "~", when he first asks.
+	HomeWorkspaces bool
 	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
 	Profiling bool
 	// TenantEgressAllow are addresses and networks that the hub calls for tenants
@@ -50,6 +52,7 @@ func NewOptions() *Options {
 		RootDir:            ".atrium",
 		BindAddress:        "127.0.0.1",
 		SecurePort:         6443,
+		HomeWorkspaces:     true,
 		HeartbeatThreshold: scheduling.DefaultHeartbeatThreshold,
 		EvictionGrace:      scheduling.DefaultGrace,
 	}
@@ -66,6 +69,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EtcdCertFile, "etcd-certfile", o.EtcdCertFile, "Client certificate for the external etcd.")
 	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
+	flags.BoolVar(&o.HomeWorkspaces, "home-workspaces", o.HomeWorkspaces, "Give every user a workspace of his own below root:users when he first asks for it with 'kubectl ws'.")
 	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
 	flags.StringSliceVar(&o.TenantEgressAllow, "tenant-egress-allow", o.TenantEgressAllow, "IP addresses and networks (10.1.2.3, 10.0.0.0/8) that tenants may let the hub call, as token issuers or mounts, besides public ones. Private, loopback and link-local addresses are refused without it.")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")

@@ -42,6 +42,7 @@ func Root(ctx context.Context, config Config) error {
 	tasks := []func() error{
 		func() error { return ensureRootCluster(ctx, config) },
 		func() error { return ensureWorkspace(ctx, config.Hub, root, computeWorkspace()) },
+		func() error { return ensureWorkspace(ctx, config.Hub, root, usersWorkspace()) },
 		func() error {
 			return ensureGrants(ctx, config.Hub, logicalcluster.SystemAdmin.Path(), globalGrants())
 		},

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/homes/naming"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -25,6 +26,8 @@ const (
 	adminRole    = "cluster-admin" // one of Kubernetes' own
 	adminBinding = "system:kcp:admin"
 
+	homeRole           = "system:kcp:tenancy:home"
+	homeBinding        = "system:kcp:authenticated:tenancy:home"
 	accessRole         = "system:kcp:workspace:access"
 	accessBinding      = "system:kcp:tenancy:authenticated:access"
 	readerRole         = "system:kcp:tenancy:reader"
@@ -73,6 +76,13 @@ func rootGrants() []grant {
 			Resources: []string{"workspacetypes"},
 			Verbs:     []string{"get", "list", "watch"},
 		}}},
+		// To give homes to some users only, an administrator changes the subjects.
+		{role: homeRole, binding: homeBinding, rules: []rbacv1.PolicyRule{{
+			APIGroups:     []string{tenancyv1alpha1.GroupName},
+			Resources:     []string{"workspaces"},
+			ResourceNames: []string{"~"},
+			Verbs:         []string{"get", "delete"},
+		}}},
 		{role: typeUseRole, binding: typeUseBinding, rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{tenancyv1alpha1.GroupName},
 			Resources: []string{"workspacetypes"},
@@ -116,6 +126,17 @@ func (g grant) clusterRoleBinding() *rbacv1.ClusterRoleBinding {
 		ObjectMeta: metav1.ObjectMeta{Name: g.binding},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: g.role},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: group}},
+	}
+}
+
+// usersWorkspace is what homes are kept below. It is made early so that nobody
+// else can take its name, and like all of them belongs to the hub.
+func usersWorkspace() *tenancyv1alpha1.Workspace {
+	return &tenancyv1alpha1.Workspace{
+		ObjectMeta: metav1.ObjectMeta{Name: naming.UsersName},
+		Spec: tenancyv1alpha1.WorkspaceSpec{Type: &tenancyv1alpha1.WorkspaceTypeReference{
+			Path: logicalcluster.Root.String(), Name: tenancyv1alpha1.HomeBucketWorkspaceTypeName,
+		}},
 	}
 }
 

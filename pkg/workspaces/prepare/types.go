@@ -42,7 +42,13 @@ func BuiltinTypes() []*tenancyv1alpha1.WorkspaceType {
 		builtinType(tenancyv1alpha1.HomeWorkspaceTypeName, tenancyv1alpha1.WorkspaceTypeSpec{
 			Extend:                    extending(universal),
 			DefaultChildWorkspaceType: &universal,
-			LimitAllowedParents:       &tenancyv1alpha1.WorkspaceTypeSelector{None: true},
+			LimitAllowedParents:       anyOf(rootType(tenancyv1alpha1.HomeBucketWorkspaceTypeName)),
+		}),
+		builtinType(tenancyv1alpha1.HomeBucketWorkspaceTypeName, tenancyv1alpha1.WorkspaceTypeSpec{
+			LimitAllowedParents: anyOf(
+				rootType(tenancyv1alpha1.RootWorkspaceTypeName), rootType(tenancyv1alpha1.HomeBucketWorkspaceTypeName)),
+			LimitAllowedChildren: anyOf(
+				rootType(tenancyv1alpha1.HomeWorkspaceTypeName), rootType(tenancyv1alpha1.HomeBucketWorkspaceTypeName)),
 		}),
 	}
 }

@@ -46,6 +46,9 @@ const (
 	TeamWorkspaceTypeName WorkspaceTypeName = "team"
 	// HomeWorkspaceTypeName is the type of a user's own workspace.
 	HomeWorkspaceTypeName WorkspaceTypeName = "home"
+	// HomeBucketWorkspaceTypeName is the type of the workspaces that users' own
+	// workspaces are kept in. It is good for nothing else.
+	HomeBucketWorkspaceTypeName WorkspaceTypeName = "homebucket"
 )
 
 // Conditions of a Workspace.
