@@ -33,4 +33,6 @@
 //	    number of workspaces.
 //	P9  A purge of one workspace removes exactly its keys, and watchers see a
 //	    DELETED event for each.
+//	P10 What CreateMissing creates is stored as Create would store it, all of it
+//	    at one revision or none, and never over something that exists.
 package partition

@@ -97,9 +97,9 @@ func (g *Getter) decorate(
 	}
 	attrs := stampedAttrs(getAttrs)
 	if !g.cached(resource) {
-		return &store{Interface: raw, layout: layout, resource: resource, attrs: attrs, newList: newListFunc}, destroy, nil
+		return &store{Interface: raw.Interface, layout: layout, resource: resource, attrs: attrs, newList: newListFunc}, destroy, nil
 	}
-	lazy := newLazyCache(raw, cacheSettings{
+	lazy := newLazyCache(raw.Interface, cacheSettings{
 		config:      g.labelled(config),
 		layout:      layout,
 		keyFunc:     keyFunc,
@@ -166,10 +166,11 @@ func (g *Getter) Open(open OpenConfig) (storage.Interface, func(), error) {
 	}
 	attrs := stampedAttrs(storage.DefaultNamespaceScopedAttr)
 	return &store{
-		Interface: ownStream{raw, "open:" + layout.Prefix()},
+		Interface: ownStream{raw.Interface, "open:" + layout.Prefix()},
 		layout:    layout,
 		resource:  open.GroupResource,
 		attrs:     attrs,
 		newList:   open.NewListFunc,
+		direct:    raw.direct,
 	}, destroy, nil
 }

@@ -35,6 +35,13 @@ func newShared() *shared {
 	}
 }
 
+// opened is the unpartitioned store of one resource, and what writing to it
+// takes besides.
+type opened struct {
+	storage.Interface
+	direct *destination
+}
+
 // open returns the unpartitioned store of one resource on the connection for
 // its etcd. The returned function closes the store, and the connection with
 // its last store; it may be called more than once.
@@ -43,19 +50,19 @@ func (s *shared) open(
 	layout keyspace.Layout,
 	resource schema.GroupResource,
 	newFunc, newListFunc func() runtime.Object,
-) (storage.Interface, func(), error) {
+) (opened, func(), error) {
 	conn, release, err := s.connect(config.Transport)
 	if err != nil {
-		return nil, nil, err
+		return opened{}, nil, err
 	}
 	store, stopStore, err := conn.store(config, layout, newFunc, newListFunc)
 	if err != nil {
 		release()
-		return nil, nil, fmt.Errorf("making the store: %w", err)
+		return opened{}, nil, fmt.Errorf("making the store: %w", err)
 	}
 	s.note(&place{resource: resource, layout: layout, root: config.Prefix, transport: config.Transport})
 	var once sync.Once
-	return store, func() { once.Do(func() { stopStore(); release() }) }, nil
+	return opened{store, newDestination(conn, config, resource)}, func() { once.Do(func() { stopStore(); release() }) }, nil
 }
 
 // connect returns the connection to the etcd that transport describes and a

@@ -27,6 +27,8 @@ type store struct {
 	newList  func() runtime.Object
 	// indexed says that the inner store finds watchers by workspaceField.
 	indexed bool
+	// direct leads past the inner store; nil if that may have a cache.
+	direct *destination
 }
 
 var _ storage.Interface = (*store)(nil)

@@ -16,21 +16,31 @@ import (
 
 // Create implements storage.Interface.
 func (s *store) Create(ctx context.Context, key string, obj, out runtime.Object, ttl uint64) error {
-	scope, inner, err := s.object(ctx, "create", key)
+	inner, err := s.creatable(ctx, key, obj)
 	if err != nil {
 		return err
 	}
+	return s.Interface.Create(ctx, inner, obj, out, ttl)
+}
+
+// creatable decides whether obj may be created, stamps it, and returns the
+// inner store's key.
+func (s *store) creatable(ctx context.Context, key string, obj runtime.Object) (string, error) {
+	scope, inner, err := s.object(ctx, "create", key)
+	if err != nil {
+		return "", err
+	}
 	name, single := scope.Workspace()
 	if !single {
-		return apierrors.NewNotFound(s.resource, nameOf(obj))
+		return "", apierrors.NewNotFound(s.resource, nameOf(obj))
 	}
 	if scope.Selector() != nil {
-		return s.forbidCreate(obj)
+		return "", s.forbidCreate(obj)
 	}
 	if err := stamp(obj, name); err != nil {
-		return storage.NewInternalError(err)
+		return "", storage.NewInternalError(err)
 	}
-	return s.Interface.Create(ctx, inner, obj, out, ttl)
+	return inner, nil
 }
 
 // forbidCreate refuses to create through a selecting Scope: it shows what

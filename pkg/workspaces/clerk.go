@@ -91,14 +91,27 @@ func keyOf(store storage.Interface, namespace, name string) string {
 	return prefix + "/" + namespace + "/" + name
 }
 
-func (c *storageClerk) Create(ctx context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object) error {
-	store, ok := c.created[gvr]
-	if !ok {
-		return fmt.Errorf("no storage is open for %s", gvr)
+func (c *storageClerk) CreateMissing(ctx context.Context, in logicalcluster.Name, items ...item) ([]item, error) {
+	creations := make([]partition.Creation, len(items))
+	for i, it := range items {
+		store, ok := c.created[it.gvr]
+		if !ok {
+			return nil, fmt.Errorf("no storage is open for %s", it.gvr)
+		}
+		rest.FillObjectMetaSystemFields(it.object)
+		creations[i] = partition.Creation{Store: store, Key: keyOf(store, it.GetNamespace(), it.GetName()), Object: it.object}
 	}
-	rest.FillObjectMetaSystemFields(obj)
-	err := store.Create(within(ctx, in), keyOf(store, obj.GetNamespace(), obj.GetName()), obj, nil, 0)
-	return storeerr.InterpretCreateError(err, gvr.GroupResource(), obj.GetName())
+	existed, err := partition.CreateMissing(within(ctx, in), creations...)
+	if err != nil {
+		return nil, storeerr.InterpretCreateError(err, schema.GroupResource{}, in.String())
+	}
+	var existing []item
+	for i, it := range items {
+		if existed[i] {
+			existing = append(existing, it)
+		}
+	}
+	return existing, nil
 }
 
 // within makes ctx that of a request to the workspace in.

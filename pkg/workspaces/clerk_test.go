@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -111,18 +112,52 @@ func TestClerkErrors(t *testing.T) {
 		"release of none":               {func(ctx context.Context) error { return c.ReleaseWorkspace(ctx, "root", "nobody", "u1") }, apierrors.IsNotFound},
 		"reading none":                  {func(ctx context.Context) error { _, err := c.GetWorkspace(ctx, "root", "nobody"); return err }, apierrors.IsNotFound},
 		"no LogicalCluster":             {func(ctx context.Context) error { return c.AmendCluster(ctx, "o1", nil) }, apierrors.IsNotFound},
-		"creating twice": {func(ctx context.Context) error {
-			if err := c.Create(ctx, "o1", namespacesGVR, prepare.NewNamespace("default")); err != nil {
-				return err
-			}
-			return c.Create(ctx, "o1", namespacesGVR, prepare.NewNamespace("default"))
-		}, apierrors.IsAlreadyExists},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := tc.do(t.Context()); !tc.want(err) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+// TestCreateMissing stores what is not there, and says what is.
+func TestCreateMissing(t *testing.T) {
+	c, natives := openClerk(t)
+	namespace := item{namespacesGVR, prepare.NewNamespace("default")}
+	for _, step := range []struct {
+		items    []item
+		existing []string
+	}{
+		{[]item{namespace}, nil},
+		{[]item{{namespacesGVR, prepare.NewNamespace("default")}, {serviceAccountsGVR, prepare.NewServiceAccount("default")}}, []string{"namespaces"}},
+		{[]item{{namespacesGVR, prepare.NewNamespace("default")}, {serviceAccountsGVR, prepare.NewServiceAccount("default")}}, []string{"namespaces", "serviceaccounts"}},
+	} {
+		existing, err := c.CreateMissing(t.Context(), "o1", step.items...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, it := range existing {
+			names = append(names, it.gvr.Resource)
+		}
+		if diff := cmp.Diff(step.existing, names); diff != "" {
+			t.Errorf("existing (-want +got):\n%s", diff)
+		}
+	}
+	stored := &corev1.Namespace{}
+	if err := c.created[namespacesGVR].Get(within(t.Context(), "o1"), keyOf(c.created[namespacesGVR], "", "default"), storage.GetOptions{}, stored); err != nil {
+		t.Fatal(err)
+	}
+	if stored.UID != namespace.GetUID() || stored.CreationTimestamp.IsZero() {
+		t.Errorf("stored is %+v, want the first one", stored.ObjectMeta)
+	}
+	if counts, err := natives.Counts(t.Context(), "o1"); err != nil || counts[serviceAccountsGVR.GroupResource()] != 1 {
+		t.Errorf("stored %v, error %v", counts, err)
+	}
+	_, err := c.CreateMissing(t.Context(), "o1", item{workspacesGVR, &tenancyv1alpha1.Workspace{}})
+	if err == nil {
+		t.Error("created what there is no storage for")
 	}
 }
 

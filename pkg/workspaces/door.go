@@ -24,6 +24,12 @@ type object interface {
 	metav1.Object
 }
 
+// item is an object and the resource that it is of.
+type item struct {
+	gvr schema.GroupVersionResource
+	object
+}
+
 // door is the hub's data as this package uses it. Errors are API errors: already
 // exists, not found, conflict (also for another UID than the given one).
 type door interface {
@@ -36,8 +42,10 @@ type door interface {
 // to storage. A workspace begins with nine objects; taking them through the
 // whole request path costs ten times as much.
 type clerk interface {
-	// Create stores obj as it is, status included.
-	Create(ctx context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object) error
+	// CreateMissing stores those of items that do not exist yet as they are,
+	// status included, in one transaction, and returns the others. Each is of
+	// another resource.
+	CreateMissing(ctx context.Context, in logicalcluster.Name, items ...item) (existing []item, err error)
 	// GetWorkspace reads a Workspace from storage.
 	GetWorkspace(ctx context.Context, in logicalcluster.Name, name string) (*tenancyv1alpha1.Workspace, error)
 	// AmendWorkspace changes a Workspace in one write. change may be called

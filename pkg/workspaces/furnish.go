@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -33,9 +33,8 @@ func (l *Lifecycle) furnishOrSay(ctx context.Context, key logicalcluster.Key, wo
 	return errors.Join(err, l.say(ctx, key, workspace, workspace.Status.Phase, notFurnished(err)))
 }
 
-// furnish creates what every workspace begins with: first everything that does
-// not need each other, all at once, and then the LogicalCluster, which says that
-// it is there (W1).
+// furnish creates what every workspace begins with. The LogicalCluster, which
+// says that it is there (W1), is in the last transaction.
 func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
 	parent, ok := l.read.directory.ByName(key.Workspace)
 	if !ok {
@@ -46,32 +45,38 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 		return fmt.Errorf("failed to find the type: %w", err)
 	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
-	if err := l.ensureContent(ctx, id, key, workspace); err != nil {
-		return fmt.Errorf("failed to furnish: %w", err)
-	}
 	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name), kind)
 	cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
-	if err := l.ensureCluster(ctx, id, workspace, cluster); err != nil {
-		return fmt.Errorf("failed to create the LogicalCluster: %w", err)
+	var existing []item
+	for _, items := range l.content(key, workspace, cluster) {
+		if existing, err = l.door.CreateMissing(ctx, id, items...); err != nil {
+			return fmt.Errorf("failed to furnish: %w", err)
+		}
+	}
+	if slices.ContainsFunc(existing, func(it item) bool { return it.gvr == logicalClustersGVR }) {
+		return l.open(ctx, workspace) // an earlier attempt has stored it
 	}
 	return nil
 }
 
-func (l *Lifecycle) ensureContent(ctx context.Context, id logicalcluster.Name, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
-	tasks := []func() error{func() error { return l.ensureAdmin(ctx, id, key, workspace) }}
+// content is what a workspace begins with, a transaction each: a namespace and
+// what belongs into every namespace, with the first the creator's binding, and
+// with the last the LogicalCluster.
+func (l *Lifecycle) content(key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) [][]item {
+	var transactions [][]item
 	for _, name := range prepare.Namespaces() {
-		tasks = append(tasks, func() error { return l.ensureNamespace(ctx, id, name) })
+		transactions = append(transactions, []item{
+			{namespacesGVR, prepare.NewNamespace(name)},
+			{serviceAccountsGVR, prepare.NewServiceAccount(name)},
+			{configMapsGVR, prepare.NewRootCA(name, l.rootCA)},
+		})
 	}
-	return together(tasks...)
-}
-
-// ensureCluster stores cluster, or opens what an earlier attempt has stored.
-func (l *Lifecycle) ensureCluster(ctx context.Context, id logicalcluster.Name, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) error {
-	err := l.door.Create(ctx, id, logicalClustersGVR, cluster)
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	if binding, ok := prepare.NewAdminBinding(workspace, key.Workspace); ok {
+		transactions[0] = append(transactions[0], item{bindingsGVR, binding})
 	}
-	return l.open(ctx, workspace)
+	last := len(transactions) - 1
+	transactions[last] = append(transactions[last], item{logicalClustersGVR, cluster})
+	return transactions
 }
 
 // open moves the LogicalCluster on to Ready, or to its initializers.
@@ -87,37 +92,6 @@ func (l *Lifecycle) open(ctx context.Context, workspace *tenancyv1alpha1.Workspa
 }
 
 func (l *Lifecycle) urlOf(id logicalcluster.Name) string { return l.baseURL + id.Path().RequestPath() }
-
-func (l *Lifecycle) ensureAdmin(ctx context.Context, id logicalcluster.Name, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
-	binding, ok := prepare.NewAdminBinding(workspace, key.Workspace)
-	if !ok {
-		return nil
-	}
-	return existing(l.door.Create(ctx, id, bindingsGVR, binding))
-}
-
-// ensureNamespace stores the namespace and what belongs into every namespace.
-func (l *Lifecycle) ensureNamespace(ctx context.Context, id logicalcluster.Name, name string) error {
-	if err := existing(l.door.Create(ctx, id, namespacesGVR, prepare.NewNamespace(name))); err != nil {
-		return err
-	}
-	return together(
-		func() error {
-			return existing(l.door.Create(ctx, id, serviceAccountsGVR, prepare.NewServiceAccount(name)))
-		},
-		func() error {
-			return existing(l.door.Create(ctx, id, configMapsGVR, prepare.NewRootCA(name, l.rootCA)))
-		},
-	)
-}
-
-// existing turns "exists already" into success.
-func existing(err error) error {
-	if apierrors.IsAlreadyExists(err) {
-		return nil
-	}
-	return err
-}
 
 // together runs tasks at the same time and returns all their errors.
 func together(tasks ...func() error) error {

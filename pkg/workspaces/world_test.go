@@ -241,6 +241,11 @@ func (w *world) write(what string, at address, f func() error) error {
 	if w.writesLeft > 0 {
 		w.writesLeft--
 	}
+	w.wrote(what, at)
+	return nil
+}
+
+func (w *world) wrote(what string, at address) {
 	line := what + " " + at.String()
 	if obj := w.objects[at]; obj != nil {
 		line += describe(obj)
@@ -249,7 +254,6 @@ func (w *world) write(what string, at address, f func() error) error {
 	}
 	w.log = append(w.log, line)
 	w.events = append(w.events, at)
-	return nil
 }
 
 func describe(obj object) string {
@@ -277,19 +281,43 @@ func (w *world) store(at address, obj object) {
 
 func resourceOf(at address) schema.GroupResource { return at.gvr.GroupResource() }
 
-func (w *world) Create(_ context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object) error {
-	at := address{in: in, gvr: gvr, namespace: obj.GetNamespace(), name: obj.GetName()}
-	return w.write("create", at, func() error {
+// CreateMissing is one write, however many objects there are.
+func (w *world) CreateMissing(_ context.Context, in logicalcluster.Name, items ...item) (existing []item, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.writesLeft == 0 {
+		return nil, errDead
+	}
+	for _, it := range items {
+		at := address{in: in, gvr: it.gvr, namespace: it.GetNamespace(), name: it.GetName()}
 		if w.objects[at] != nil {
-			return apierrors.NewAlreadyExists(resourceOf(at), at.name)
+			existing = append(existing, it)
+			continue
 		}
-		w.births[at]++
-		obj.SetUID(types.UID(fmt.Sprintf("%s/%s#%d", in, at.name, w.births[at])))
-		obj.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
-		obj.SetAnnotations(stamped(obj.GetAnnotations(), in))
-		w.store(at, obj)
-		return nil
-	})
+		w.bear(at, it.object)
+		w.wrote("create", at)
+	}
+	if w.writesLeft > 0 && len(existing) < len(items) {
+		w.writesLeft--
+	}
+	return existing, nil
+}
+
+// Create stores obj for a test.
+func (w *world) Create(ctx context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, obj object) error {
+	existing, err := w.CreateMissing(ctx, in, item{gvr, obj})
+	if err == nil && len(existing) > 0 {
+		err = apierrors.NewAlreadyExists(gvr.GroupResource(), obj.GetName())
+	}
+	return err
+}
+
+func (w *world) bear(at address, obj object) {
+	w.births[at]++
+	obj.SetUID(types.UID(fmt.Sprintf("%s/%s#%d", at.in, at.name, w.births[at])))
+	obj.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
+	obj.SetAnnotations(stamped(obj.GetAnnotations(), at.in))
+	w.store(at, obj)
 }
 
 func stamped(annotations map[string]string, in logicalcluster.Name) map[string]string {
