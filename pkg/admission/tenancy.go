@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -110,21 +111,29 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	if a.GetOperation() == admission.Create && !target.IsHub(a.GetUserInfo()) {
 		t, _ := target.From(ctx)
-		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Phase == corev1alpha1.LogicalClusterPhaseDeleting {
+		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() {
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
 		}
 	}
 	if a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
 		return nil
 	}
-	var old *corev1alpha1.LogicalCluster
-	if a.GetOldObject() != nil {
-		var err error
-		if old, err = typed[corev1alpha1.LogicalCluster](a.GetOldObject()); err != nil {
+	return p.judgeCluster(a)
+}
+
+func (p *Tenancy) judgeCluster(a admission.Attributes) error {
+	var clusters [2]*corev1alpha1.LogicalCluster
+	for i, object := range []runtime.Object{a.GetObject(), a.GetOldObject()} {
+		if object == nil || i == 0 && a.GetOperation() == admission.Delete {
+			continue
+		}
+		cluster, err := typed[corev1alpha1.LogicalCluster](object)
+		if err != nil {
 			return apierrors.NewBadRequest(fmt.Sprintf("the LogicalCluster cannot be read: %v", err))
 		}
+		clusters[i] = cluster
 	}
-	if err := prepare.LogicalCluster(old, a.GetUserInfo(), a.GetOperation() == admission.Delete); err != nil {
+	if err := prepare.LogicalCluster(clusters[0], clusters[1], a.GetUserInfo()); err != nil {
 		return admission.NewForbidden(a, err)
 	}
 	return nil

@@ -21,9 +21,13 @@ type Entry struct {
 	Name logicalcluster.Name
 	// Path is the canonical path, which starts at the root.
 	Path logicalcluster.Path
-	// Phase is Deleting once deletion was asked for, otherwise the phase of the
-	// LogicalCluster, or Scheduling while there is none.
+	// Phase is Terminating or Deleting once deletion was asked for, otherwise the
+	// phase of the LogicalCluster. Without one it is Scheduling, or Unavailable if
+	// there was one before.
 	Phase corev1alpha1.LogicalClusterPhaseType
+	// Waiting are the IDs of those who have to finish before the phase ends, while
+	// it is Initializing or Terminating.
+	Waiting []string
 	// Type is the path of the WorkspaceType, such as "root:universal". It is
 	// empty when the Workspace names none.
 	Type logicalcluster.Path
@@ -31,6 +35,11 @@ type Entry struct {
 
 // Ready reports whether ordinary requests may be served.
 func (e Entry) Ready() bool { return e.Phase == corev1alpha1.LogicalClusterPhaseReady }
+
+// Ending reports whether deletion was asked for.
+func (e Entry) Ending() bool {
+	return e.Phase == corev1alpha1.LogicalClusterPhaseTerminating || e.Phase == corev1alpha1.LogicalClusterPhaseDeleting
+}
 
 // Directory finds workspaces. The zero value is not usable; call New.
 type Directory struct {
@@ -42,6 +51,8 @@ type Directory struct {
 	rooms sync.Map
 	// phases: logicalcluster.Name -> corev1alpha1.LogicalClusterPhaseType
 	phases sync.Map
+	// helpers: logicalcluster.Name -> *helpers, for the few workspaces that have any
+	helpers sync.Map
 }
 
 // place says where a Workspace object lies. It is not recycled with the ID: the
@@ -57,7 +68,12 @@ type record struct {
 	cluster  logicalcluster.Name
 	kind     logicalcluster.Path
 	deleting bool
+	// used is whether the Workspace has said that it is ready.
+	used bool
 }
+
+// helpers are those whom a workspace waits for at its beginning and at its end.
+type helpers struct{ initializers, terminators []string }
 
 // New returns a Directory that knows root and system:admin.
 func New() *Directory { return &Directory{} }
@@ -151,20 +167,36 @@ func builtin(name logicalcluster.Name) (Entry, bool) {
 }
 
 func (d *Directory) entry(r *record, path logicalcluster.Path) Entry {
-	return Entry{Name: r.cluster, Path: path, Phase: d.phase(r), Type: r.kind}
+	phase, waiting := d.phase(r)
+	return Entry{Name: r.cluster, Path: path, Phase: phase, Waiting: waiting, Type: r.kind}
 }
 
 // phase prefers what the LogicalCluster says to what the Workspace says: the
 // former is written first, so nobody sees a Workspace become ready and is then
-// turned away from it.
-func (d *Directory) phase(r *record) corev1alpha1.LogicalClusterPhaseType {
-	if r.deleting {
-		return corev1alpha1.LogicalClusterPhaseDeleting
+// turned away from it. Deletion is asked for in the Workspace.
+func (d *Directory) phase(r *record) (corev1alpha1.LogicalClusterPhaseType, []string) {
+	phase, found := d.phases.Load(r.cluster)
+	switch {
+	case r.deleting:
+		if terminators := d.helpersOf(r.cluster).terminators; len(terminators) > 0 {
+			return corev1alpha1.LogicalClusterPhaseTerminating, terminators
+		}
+		return corev1alpha1.LogicalClusterPhaseDeleting, nil
+	case phase == corev1alpha1.LogicalClusterPhaseInitializing:
+		return corev1alpha1.LogicalClusterPhaseInitializing, d.helpersOf(r.cluster).initializers
+	case found:
+		return phase.(corev1alpha1.LogicalClusterPhaseType), nil
+	case r.used:
+		return corev1alpha1.LogicalClusterPhaseUnavailable, nil
 	}
-	if phase, ok := d.phases.Load(r.cluster); ok {
-		return phase.(corev1alpha1.LogicalClusterPhaseType)
+	return corev1alpha1.LogicalClusterPhaseScheduling, nil
+}
+
+func (d *Directory) helpersOf(name logicalcluster.Name) *helpers {
+	if v, ok := d.helpers.Load(name); ok {
+		return v.(*helpers)
 	}
-	return corev1alpha1.LogicalClusterPhaseScheduling
+	return &helpers{}
 }
 
 func (d *Directory) child(at place) (*record, bool) {

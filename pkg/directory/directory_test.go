@@ -147,8 +147,9 @@ func TestChanges(t *testing.T) {
 
 func TestPhase(t *testing.T) {
 	for name, tc := range map[string]struct {
-		change func(*Directory)
-		want   corev1alpha1.LogicalClusterPhaseType
+		change  func(*Directory)
+		want    corev1alpha1.LogicalClusterPhaseType
+		waiting []string
 	}{
 		"as the LogicalCluster says": {
 			change: func(*Directory) {},
@@ -170,6 +171,53 @@ func TestPhase(t *testing.T) {
 			},
 			want: corev1alpha1.LogicalClusterPhaseInactive,
 		},
+		"asleep, but not initialized": {
+			change: func(d *Directory) {
+				c := clusterObject(corev1alpha1.LogicalClusterPhaseInitializing)
+				c.Annotations = map[string]string{corev1alpha1.InactiveAnnotationKey: "true"}
+				d.SetLogicalCluster("o1", c)
+			},
+			want: corev1alpha1.LogicalClusterPhaseInitializing,
+		},
+		"the LogicalCluster of one in use is lost": {
+			change: func(d *Directory) {
+				w := workspaceObject("org", "o1")
+				w.Status.Phase = corev1alpha1.LogicalClusterPhaseReady
+				d.SetWorkspace("root", w)
+				d.DropLogicalCluster("o1")
+			},
+			want: corev1alpha1.LogicalClusterPhaseUnavailable,
+		},
+		"waiting for initializers": {
+			change: func(d *Directory) {
+				c := clusterObject(corev1alpha1.LogicalClusterPhaseInitializing)
+				c.Status.Initializers = []corev1alpha1.LogicalClusterInitializer{"root:x"}
+				c.Status.Terminators = []corev1alpha1.LogicalClusterTerminator{"root:y"}
+				d.SetLogicalCluster("o1", c)
+			},
+			want:    corev1alpha1.LogicalClusterPhaseInitializing,
+			waiting: []string{"root:x"},
+		},
+		"waiting for terminators": {
+			change: func(d *Directory) {
+				d.SetWorkspace("root", deleting(workspaceObject("org", "o1")))
+				c := clusterObject(corev1alpha1.LogicalClusterPhaseReady)
+				c.Status.Terminators = []corev1alpha1.LogicalClusterTerminator{"root:y"}
+				d.SetLogicalCluster("o1", c)
+			},
+			want:    corev1alpha1.LogicalClusterPhaseTerminating,
+			waiting: []string{"root:y"},
+		},
+		"terminators are done": {
+			change: func(d *Directory) {
+				d.SetWorkspace("root", deleting(workspaceObject("org", "o1")))
+				c := clusterObject(corev1alpha1.LogicalClusterPhaseTerminating)
+				c.Status.Terminators = []corev1alpha1.LogicalClusterTerminator{"root:y"}
+				d.SetLogicalCluster("o1", c)
+				d.SetLogicalCluster("o1", clusterObject(corev1alpha1.LogicalClusterPhaseTerminating))
+			},
+			want: corev1alpha1.LogicalClusterPhaseDeleting,
+		},
 		"deletion asked for": {
 			change: func(d *Directory) { d.SetWorkspace("root", deleting(workspaceObject("org", "o1"))) },
 			want:   corev1alpha1.LogicalClusterPhaseDeleting,
@@ -181,6 +229,9 @@ func TestPhase(t *testing.T) {
 			got, _ := d.Resolve("root:org")
 			if got.Phase != tc.want {
 				t.Errorf("phase %q, want %q", got.Phase, tc.want)
+			}
+			if diff := cmp.Diff(tc.waiting, got.Waiting); diff != "" {
+				t.Errorf("waiting for (-want +got):\n%s", diff)
 			}
 			if ready := got.Ready(); ready != (tc.want == corev1alpha1.LogicalClusterPhaseReady) {
 				t.Errorf("Ready() = %v in phase %q", ready, got.Phase)

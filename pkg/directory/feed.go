@@ -36,9 +36,14 @@ func (d *Directory) DropWorkspace(parent logicalcluster.Name, name string) {
 
 // SetLogicalCluster takes in the LogicalCluster of the workspace cluster.
 func (d *Directory) SetLogicalCluster(cluster logicalcluster.Name, object *corev1alpha1.LogicalCluster) {
+	if h := helpersIn(object.Status); len(h.initializers)+len(h.terminators) > 0 {
+		d.helpers.Store(cluster, h)
+	} else {
+		d.helpers.Delete(cluster)
+	}
 	phase := object.Status.Phase
 	switch {
-	case object.Annotations[corev1alpha1.InactiveAnnotationKey] == "true":
+	case object.Annotations[corev1alpha1.InactiveAnnotationKey] == "true" && phase == corev1alpha1.LogicalClusterPhaseReady:
 		phase = corev1alpha1.LogicalClusterPhaseInactive
 	case phase == "":
 		phase = corev1alpha1.LogicalClusterPhaseScheduling
@@ -46,8 +51,22 @@ func (d *Directory) SetLogicalCluster(cluster logicalcluster.Name, object *corev
 	d.phases.Store(cluster, phase)
 }
 
+func helpersIn(status corev1alpha1.LogicalClusterStatus) *helpers {
+	h := &helpers{}
+	for _, initializer := range status.Initializers {
+		h.initializers = append(h.initializers, string(initializer))
+	}
+	for _, terminator := range status.Terminators {
+		h.terminators = append(h.terminators, string(terminator))
+	}
+	return h
+}
+
 // DropLogicalCluster forgets the phase of the workspace cluster.
-func (d *Directory) DropLogicalCluster(cluster logicalcluster.Name) { d.phases.Delete(cluster) }
+func (d *Directory) DropLogicalCluster(cluster logicalcluster.Name) {
+	d.phases.Delete(cluster)
+	d.helpers.Delete(cluster)
+}
 
 // recordOf returns nil for a Workspace that has no ID yet, or one that no
 // workspace below the root can have.
@@ -61,6 +80,7 @@ func recordOf(at place, workspace *tenancyv1alpha1.Workspace) *record {
 		cluster:  cluster,
 		kind:     typeOf(workspace),
 		deleting: workspace.DeletionTimestamp != nil,
+		used:     workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseReady || workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseInactive || workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseUnavailable,
 	}
 }
 

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"fmt"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,12 +10,11 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/atriumhub/atrium/pkg/target"
-	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// Readiness reports whether a workspace takes requests, and if not in which
-// phase it is.
-type Readiness func(logicalcluster.Name) (phase string, open bool)
+// Readiness says what becomes of a request to a workspace: nil lets it through,
+// an error refuses it and says why, and how to go on.
+type Readiness func(t target.Target, info *request.RequestInfo) error
 
 // WithReadiness answers 503 for workspaces that are not open. It stands behind
 // authorization, so that only those who may enter learn of the phase. The hub's
@@ -25,13 +23,17 @@ type Readiness func(logicalcluster.Name) (phase string, open bool)
 func WithReadiness(next http.Handler, readiness Readiness, serializer runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		t, _ := target.From(req.Context())
-		phase, open := readiness(t.Identity)
-		if open || t.Identity.Empty() || isHub(req) {
+		info, _ := request.RequestInfoFrom(req.Context())
+		if t.Identity.Empty() || isHub(req) {
 			next.ServeHTTP(w, req)
 			return
 		}
-		err := apierrors.NewServiceUnavailable(fmt.Sprintf("workspace %q is not ready: it is in phase %s", t.Path, phase))
-		responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
+		if closed := readiness(t, info); closed != nil {
+			err := apierrors.NewServiceUnavailable(closed.Error())
+			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
+			return
+		}
+		next.ServeHTTP(w, req)
 	})
 }
 

@@ -127,7 +127,12 @@ func parsed(raw string) *url.URL {
 
 func TestReadiness(t *testing.T) {
 	phases := map[logicalcluster.Name]string{"aaaa": "Ready", "bbbb": "Deleting"}
-	readiness := func(name logicalcluster.Name) (string, bool) { return phases[name], phases[name] == "Ready" }
+	readiness := func(t target.Target, _ *request.RequestInfo) error {
+		if phase := phases[t.Identity]; phase != "Ready" {
+			return errors.New("phase " + phase)
+		}
+		return nil
+	}
 	handler := WithReadiness(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), readiness, clientscheme.Codecs)
 	for name, c := range map[string]struct {
 		workspace logicalcluster.Name

@@ -16,12 +16,10 @@ import (
 	"github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/customresources"
-	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/discovery"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/routing"
-	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -38,6 +36,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		upstream,
 		h.whenReady(config.Serializer),
 		func(next http.Handler) http.Handler { return h.homes.Wrap(next, config.Serializer) },
+		h.lasting.Wrap,
 		h.discover,
 		shallow(config),
 		h.dispatch,
@@ -62,19 +61,6 @@ func (h *Hub) whenReady(serializer runtime.NegotiatedSerializer) link {
 func shallow(config *genericapiserver.Config) link {
 	return func(next http.Handler) http.Handler {
 		return admission.WithShallowBodies(next, config.MaxRequestBodyBytes, config.Serializer)
-	}
-}
-
-// readiness says who may be asked: workspaces that are ready, and those that are
-// being deleted, whose users have to take off the finalizers they put on.
-// Admission keeps new objects out of these.
-func readiness(dir *directory.Directory) routing.Readiness {
-	return func(name logicalcluster.Name) (string, bool) {
-		entry, ok := dir.ByName(name)
-		if !ok {
-			return "Unknown", false
-		}
-		return string(entry.Phase), entry.Ready() || entry.Phase == corev1alpha1.LogicalClusterPhaseDeleting
 	}
 }
 

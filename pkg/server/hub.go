@@ -69,6 +69,7 @@ type Hub struct {
 	rbac            *rbac.RBACAuthorizer
 	router          *routing.Router
 	homes           *homes.Homes
+	lasting         *routing.Lasting
 	customResources *customresources.Handlers
 	discovery       atomic.Pointer[discovery.Handler]
 	server          *genericapiserver.GenericAPIServer
@@ -132,6 +133,7 @@ func (h *Hub) configure(ctx context.Context) error {
 func (h *Hub) feedModels() {
 	h.directory = directory.New()
 	h.directory.Follow(h.models.workspaces, h.models.logicalClusters)
+	h.endWatches()
 	var gated []catalog.NativeAPI
 	for _, export := range nativeapis.Exports() {
 		gated = append(gated, catalog.NativeAPI{Name: exportName(export), Resources: export.Resources})

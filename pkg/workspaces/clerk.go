@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -157,6 +158,7 @@ func (c *storageClerk) AmendCluster(ctx context.Context, in logicalcluster.Name,
 		if err := change(cluster); err != nil {
 			return err
 		}
+		raw.SetLabels(cluster.Labels)
 		return setIfChanged(raw, "status", &before.Status, &cluster.Status)
 	})
 }
@@ -173,7 +175,7 @@ func (c *storageClerk) amend(ctx context.Context, store storage.Interface, gvr s
 // errStillHeld ends the deletion of a Workspace that others hold too.
 var errStillHeld = errors.New("held by others")
 
-func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID) error {
+func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID, held func(*tenancyv1alpha1.Workspace)) error {
 	ours := func(_ context.Context, obj runtime.Object) error {
 		raw := obj.(*unstructured.Unstructured)
 		if raw.GetDeletionTimestamp() == nil || slices.ContainsFunc(raw.GetFinalizers(), notOurs) {
@@ -187,11 +189,16 @@ func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.N
 	}
 	return c.AmendWorkspace(ctx, in, name, uid, func(workspace *tenancyv1alpha1.Workspace) error {
 		workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(f string) bool { return !notOurs(f) })
+		held(workspace)
 		return nil
 	})
 }
 
-func notOurs(finalizer string) bool { return finalizer != corev1alpha1.LogicalClusterFinalizer }
+// notOurs reports whether somebody else has to take finalizer off. Those that
+// stand for dependents are ours, too: what depends on a workspace is its content.
+func notOurs(finalizer string) bool {
+	return finalizer != corev1alpha1.LogicalClusterFinalizer && finalizer != metav1.FinalizerDeleteDependents && finalizer != metav1.FinalizerOrphanDependents
+}
 
 // typed returns what raw says as a T.
 func typed[T any](raw *unstructured.Unstructured) (*T, error) {

@@ -48,6 +48,8 @@ func openClerk(t *testing.T) (*storageClerk, *partition.Getter) {
 	return clerk, natives
 }
 
+func ignore(*tenancyv1alpha1.Workspace) {}
+
 // storeWorkspace stores a Workspace the way the API would.
 func storeWorkspace(t *testing.T, c *storageClerk, deleted bool, finalizers ...string) {
 	t.Helper()
@@ -108,8 +110,8 @@ func TestClerkErrors(t *testing.T) {
 		"another Workspace of the name": {func(ctx context.Context) error { return c.AmendWorkspace(ctx, "root", "org", "u2", nothing) }, apierrors.IsConflict},
 		"no such Workspace":             {func(ctx context.Context) error { return c.AmendWorkspace(ctx, "root", "nobody", "u1", nothing) }, apierrors.IsNotFound},
 		"in another workspace":          {func(ctx context.Context) error { return c.AmendWorkspace(ctx, "o1", "org", "u1", nothing) }, apierrors.IsNotFound},
-		"release of another one":        {func(ctx context.Context) error { return c.ReleaseWorkspace(ctx, "root", "org", "u2") }, apierrors.IsConflict},
-		"release of none":               {func(ctx context.Context) error { return c.ReleaseWorkspace(ctx, "root", "nobody", "u1") }, apierrors.IsNotFound},
+		"release of another one":        {func(ctx context.Context) error { return c.ReleaseWorkspace(ctx, "root", "org", "u2", ignore) }, apierrors.IsConflict},
+		"release of none":               {func(ctx context.Context) error { return c.ReleaseWorkspace(ctx, "root", "nobody", "u1", ignore) }, apierrors.IsNotFound},
 		"reading none":                  {func(ctx context.Context) error { _, err := c.GetWorkspace(ctx, "root", "nobody"); return err }, apierrors.IsNotFound},
 		"no LogicalCluster":             {func(ctx context.Context) error { return c.AmendCluster(ctx, "o1", nil) }, apierrors.IsNotFound},
 	} {
@@ -177,7 +179,7 @@ func TestRelease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, _ := openClerk(t)
 			storeWorkspace(t, c, tc.deleted, tc.finalizers...)
-			if err := c.ReleaseWorkspace(t.Context(), "root", "org", "u1"); err != nil {
+			if err := c.ReleaseWorkspace(t.Context(), "root", "org", "u1", ignore); err != nil {
 				t.Fatal(err)
 			}
 			workspace, err := c.GetWorkspace(t.Context(), "root", "org")

@@ -21,8 +21,14 @@ const (
 	stepRefuseID step = "refuse ID"
 	// stepFurnish: create what every workspace begins with.
 	stepFurnish step = "furnish"
-	// stepOpen: the last initializer is done; make the LogicalCluster ready.
-	stepOpen step = "open"
+	// stepRestore: the LogicalCluster of a workspace in use is lost; say so and
+	// furnish again.
+	stepRestore step = "restore"
+	// stepSettle: somebody has finished, fallen asleep, or asked for deletion;
+	// make phase and labels of the LogicalCluster follow.
+	stepSettle step = "settle"
+	// stepFollow: the LogicalCluster was deleted; delete the Workspace too.
+	stepFollow step = "follow"
 	// stepReport: write the phase of the LogicalCluster to the Workspace, and
 	// make its label and owner annotation follow.
 	stepReport step = "report"
@@ -54,23 +60,44 @@ func next(f facts) step {
 		return stepAssign
 	case !f.owned:
 		return stepRefuseID
+	case f.cluster == nil && inUse(f.workspace):
+		return stepRestore
 	case f.cluster == nil && f.typeTrouble != nil:
 		return stepRefuseType
 	case !furnished(f.cluster):
 		return stepFurnish
-	case f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseInitializing && len(f.cluster.Status.Initializers) == 0:
-		return stepOpen
+	case f.cluster.DeletionTimestamp != nil:
+		return stepFollow
+	case !settled(f.cluster, false):
+		return stepSettle
 	case !reported(f.workspace, f.cluster) || !labelled(f.workspace):
 		return stepReport
 	}
 	return stepRest
 }
 
+// nextDeleting lets the terminators finish before anything is removed.
 func nextDeleting(f facts) step {
-	if !slices.Contains(f.workspace.Finalizers, corev1alpha1.LogicalClusterFinalizer) {
+	switch {
+	case !slices.Contains(f.workspace.Finalizers, corev1alpha1.LogicalClusterFinalizer):
 		return stepRest
+	case !terminating(f):
+		return stepRemove
+	case !settled(f.cluster, true):
+		return stepSettle
+	case len(f.cluster.Status.Terminators) == 0:
+		return stepRemove
+	case !reported(f.workspace, f.cluster) || !labelled(f.workspace):
+		return stepReport
 	}
-	return stepRemove
+	return stepRest
+}
+
+// terminating reports whether terminators have to finish, or have just done so.
+// Without any, deletion does not touch the LogicalCluster before it removes it.
+func terminating(f facts) bool {
+	return f.owned && f.cluster != nil &&
+		(len(f.cluster.Status.Terminators) > 0 || f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseTerminating)
 }
 
 // furnished reports whether cluster is past the point where its content was

@@ -51,11 +51,13 @@ type clerk interface {
 	// AmendWorkspace changes a Workspace in one write. change may be called
 	// several times, each time with what is stored by then.
 	AmendWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID, change func(*tenancyv1alpha1.Workspace) error) error
-	// AmendCluster is the same for the LogicalCluster of a workspace.
+	// AmendCluster is the same for labels and status of the LogicalCluster of a
+	// workspace.
 	AmendCluster(ctx context.Context, in logicalcluster.Name, change func(*corev1alpha1.LogicalCluster) error) error
 	// ReleaseWorkspace takes the finalizer of this package off a Workspace that
-	// is being deleted, and with it the Workspace unless others hold it too.
-	ReleaseWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID) error
+	// is being deleted, and with it the Workspace. When others hold it too, held
+	// is applied to what stays; it may be called several times.
+	ReleaseWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID, held func(*tenancyv1alpha1.Workspace)) error
 }
 
 // remover deletes tenants' objects as a tenant would.

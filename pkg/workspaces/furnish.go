@@ -41,12 +41,12 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
 	kind, err := prepare.ResolvedType(workspace, parent.Path, l.read.types)
-	if err != nil {
+	if err != nil && !inUse(workspace) {
 		return fmt.Errorf("failed to find the type: %w", err)
 	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
 	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name), kind)
-	cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
+	begin(cluster, l.urlOf(id), workspace, l.clock.Now())
 	var existing []item
 	for _, items := range l.content(key, workspace, cluster) {
 		if existing, err = l.door.CreateMissing(ctx, id, items...); err != nil {
@@ -54,7 +54,7 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 		}
 	}
 	if slices.ContainsFunc(existing, func(it item) bool { return it.gvr == logicalClustersGVR }) {
-		return l.open(ctx, workspace) // an earlier attempt has stored it
+		return l.beginStored(ctx, workspace) // an earlier attempt has stored it
 	}
 	return nil
 }
@@ -71,7 +71,8 @@ func (l *Lifecycle) content(key logicalcluster.Key, workspace *tenancyv1alpha1.W
 			{configMapsGVR, prepare.NewRootCA(name, l.rootCA)},
 		})
 	}
-	if binding, ok := prepare.NewAdminBinding(workspace, key.Workspace); ok {
+	// Whoever was administrator of a workspace in use may not be so any more.
+	if binding, ok := prepare.NewAdminBinding(workspace, key.Workspace); ok && !inUse(workspace) {
 		transactions[0] = append(transactions[0], item{bindingsGVR, binding})
 	}
 	last := len(transactions) - 1
@@ -79,16 +80,45 @@ func (l *Lifecycle) content(key logicalcluster.Key, workspace *tenancyv1alpha1.W
 	return transactions
 }
 
-// open moves the LogicalCluster on to Ready, or to its initializers.
-func (l *Lifecycle) open(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
+// beginStored begins the LogicalCluster that an earlier attempt has stored.
+func (l *Lifecycle) beginStored(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
+	return l.amendCluster(ctx, workspace, func(stored *corev1alpha1.LogicalCluster) {
+		if !furnished(stored) {
+			begin(stored, l.urlOf(logicalcluster.Name(workspace.Spec.Cluster)), workspace, l.clock.Now())
+		}
+	})
+}
+
+// settle writes to the LogicalCluster what follows from it.
+func (l *Lifecycle) settle(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
+	err := l.amendCluster(ctx, workspace, func(cluster *corev1alpha1.LogicalCluster) {
+		settle(cluster, workspace.DeletionTimestamp != nil, l.clock.Now())
+	})
+	if err != nil {
+		return fmt.Errorf("failed to write the phase to the LogicalCluster: %w", err)
+	}
+	return nil
+}
+
+// amendCluster changes the LogicalCluster of workspace, and no other that has
+// come by its ID.
+func (l *Lifecycle) amendCluster(ctx context.Context, workspace *tenancyv1alpha1.Workspace, change func(*corev1alpha1.LogicalCluster)) error {
 	id := logicalcluster.Name(workspace.Spec.Cluster)
 	return l.door.AmendCluster(ctx, id, func(cluster *corev1alpha1.LogicalCluster) error {
 		if cluster.Spec.Owner == nil || cluster.Spec.Owner.UID != workspace.UID {
 			return fmt.Errorf("the LogicalCluster of %s belongs to another Workspace", id)
 		}
-		cluster.Status = openedStatus(cluster, l.urlOf(id), l.clock.Now())
+		change(cluster)
 		return nil
 	})
+}
+
+// restore puts back the LogicalCluster of a workspace that was in use.
+func (l *Lifecycle) restore(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	if err := l.say(ctx, key, workspace, corev1alpha1.LogicalClusterPhaseUnavailable, lost(workspace.Spec.Cluster)); err != nil {
+		return err
+	}
+	return l.furnish(ctx, key, workspace)
 }
 
 func (l *Lifecycle) urlOf(id logicalcluster.Name) string { return l.baseURL + id.Path().RequestPath() }

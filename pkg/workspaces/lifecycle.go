@@ -192,12 +192,28 @@ func (l *Lifecycle) workspaceChanged(old, workspace *tenancyv1alpha1.Workspace, 
 }
 
 func (l *Lifecycle) clusterChanged(old, cluster *corev1alpha1.LogicalCluster, key logicalcluster.Key) {
-	if cluster == nil || cluster.Spec.Owner == nil {
+	if cluster == nil {
+		l.clusterLost(old)
+		return
+	}
+	if cluster.Spec.Owner == nil {
 		return
 	}
 	l.wake(ownerKey(cluster.Spec.Owner))
 	if old == nil {
 		l.wakeOrphan(key)
+	}
+}
+
+// clusterLost wakes a Workspace whose inside went without it. Usually the two go
+// together, and nothing is left to do.
+func (l *Lifecycle) clusterLost(cluster *corev1alpha1.LogicalCluster) {
+	if cluster == nil || cluster.Spec.Owner == nil {
+		return
+	}
+	key := ownerKey(cluster.Spec.Owner)
+	if workspace, ok := l.read.workspace(key); ok && workspace.UID == cluster.Spec.Owner.UID && workspace.DeletionTimestamp == nil {
+		l.wake(key)
 	}
 }
 
@@ -232,8 +248,12 @@ func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop
 		return loop.Result{}, l.say(ctx, key, workspace, workspace.Status.Phase, refusedID())
 	case stepFurnish:
 		return loop.Result{}, l.furnishOrSay(ctx, key, workspace)
-	case stepOpen:
-		return loop.Result{}, l.open(ctx, workspace)
+	case stepRestore:
+		return loop.Result{}, l.restore(ctx, key, workspace)
+	case stepSettle:
+		return loop.Result{}, l.settle(ctx, workspace)
+	case stepFollow:
+		return loop.Result{}, l.follow(ctx, key, workspace)
 	case stepReport:
 		return loop.Result{}, l.report(ctx, key, workspace, f.cluster)
 	case stepRemove:
@@ -285,15 +305,18 @@ func (l *Lifecycle) report(ctx context.Context, key logicalcluster.Key, workspac
 	})
 }
 
-// say writes phase and condition to the Workspace unless they are there, and
+// say writes phase and conditions to the Workspace unless they are there, and
 // makes the label follow.
-func (l *Lifecycle) say(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, phase corev1alpha1.LogicalClusterPhaseType, condition conditionsv1alpha1.Condition) error {
-	if workspace.Status.Phase == phase && said(workspace.Status.Conditions, condition) {
+func (l *Lifecycle) say(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, phase corev1alpha1.LogicalClusterPhaseType, conditions ...conditionsv1alpha1.Condition) error {
+	if workspace.Status.Phase == phase && said(workspace.Status.Conditions, conditions...) {
 		return nil
 	}
-	return l.amend(ctx, key, workspace, fmt.Sprintf("report %s", condition.Type), func(w *tenancyv1alpha1.Workspace) error {
+	return l.amend(ctx, key, workspace, fmt.Sprintf("report %s", conditions[0].Type), func(w *tenancyv1alpha1.Workspace) error {
 		w.Status.Phase = phase
-		w.Status.Conditions = conditionsv1alpha1.Set(w.Status.Conditions, l.clock.Now(), condition)
+		if phase == corev1alpha1.LogicalClusterPhaseDeleting {
+			w.Status.Initializers, w.Status.Terminators = nil, nil // nobody is waited for any more
+		}
+		w.Status.Conditions = conditionsv1alpha1.Set(w.Status.Conditions, l.clock.Now(), conditions...)
 		label(w)
 		return nil
 	})

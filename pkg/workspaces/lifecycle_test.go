@@ -26,7 +26,13 @@ import (
 //	hold in=<id> name=<name> finalizer=<name>     a ConfigMap with a finalizer
 //	unhold in=<id> name=<name>                    take its finalizer off
 //	delete in=<id> name=<name>                    delete a Workspace
-//	type name=<name>                              a WorkspaceType in root appears
+//	type name=<name> [initializer=true] [terminator=true]
+//	                                              a WorkspaceType in root appears
+//	cluster in=<id> [initializers=<id>] [terminators=<id>] [inactive=<bool>]
+//	                                              somebody changes a LogicalCluster; "none" empties a list
+//	lose in=<id>                                  a LogicalCluster is gone without a trace
+//	drop in=<id>                                  a LogicalCluster is deleted through the API
+//	keep in=<id> name=<name> finalizer=<name>     put a finalizer on a Workspace, or with none take it off
 //	steal in=<id> name=<name>                     remove a Workspace behind the hub's back
 //	wait seconds=<n>                              time passes, everything is looked at again
 //	restart                                       the hub is started again
@@ -72,9 +78,24 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 	case "delete":
 		err = w.Delete(ctx, in, workspacesGVR, "", name, "")
 	case "type":
-		kind := &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		kind := &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: stamped(nil, "root")}}
+		kind.Spec.Initializer, kind.Spec.Terminator = arg("initializer") == "true", arg("terminator") == "true"
 		w.types["root:"+name] = kind
 		w.life.typeChanged(nil, kind, logicalcluster.Key{Workspace: "root", Name: name})
+	case "cluster":
+		err = amend(w, clusterAt(in), "", func(c *corev1alpha1.LogicalCluster) error { edit(c, arg); return nil })
+	case "lose":
+		err = w.write("lose", clusterAt(in), func() error { delete(w.objects, clusterAt(in)); return nil })
+	case "drop":
+		err = w.Delete(ctx, in, logicalClustersGVR, "", corev1alpha1.LogicalClusterName, "")
+	case "keep":
+		err = amend(w, address{in: in, gvr: workspacesGVR, name: name}, "", func(workspace *tenancyv1alpha1.Workspace) error {
+			workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, notOurs)
+			if finalizer := arg("finalizer"); finalizer != "none" {
+				workspace.Finalizers = append(workspace.Finalizers, finalizer)
+			}
+			return nil
+		})
 	case "steal":
 		at := address{in: in, gvr: workspacesGVR, name: name}
 		err = w.write("steal", at, func() error { delete(w.objects, at); return nil })
@@ -89,6 +110,37 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 	if err != nil {
 		t.Fatalf("%s: %v", d.Pos, err)
 	}
+}
+
+func clusterAt(in logicalcluster.Name) address {
+	return address{in: in, gvr: logicalClustersGVR, name: corev1alpha1.LogicalClusterName}
+}
+
+// edit changes what others write in a LogicalCluster.
+func edit(cluster *corev1alpha1.LogicalCluster, arg func(string) string) {
+	if v := arg("initializers"); v != "" {
+		cluster.Status.Initializers = names[corev1alpha1.LogicalClusterInitializer](v)
+	}
+	if v := arg("terminators"); v != "" {
+		cluster.Status.Terminators = names[corev1alpha1.LogicalClusterTerminator](v)
+	}
+	if v := arg("inactive"); v != "" {
+		if cluster.Annotations == nil {
+			cluster.Annotations = map[string]string{}
+		}
+		cluster.Annotations[corev1alpha1.InactiveAnnotationKey] = v
+	}
+}
+
+// names reads a list of names with plus signs between them.
+func names[T ~string](list string) []T {
+	var out []T
+	for _, name := range strings.Split(list, "+") {
+		if name != "none" {
+			out = append(out, T(name))
+		}
+	}
+	return out
 }
 
 func (w *world) wakeAll() {
@@ -218,10 +270,30 @@ func TestNext(t *testing.T) {
 	}
 	deleted := func(w *tenancyv1alpha1.Workspace) { w.DeletionTimestamp = &metav1.Time{Time: start} }
 	released := func(w *tenancyv1alpha1.Workspace) { w.Finalizers = []string{"somebody.else/finalizer"} }
-	cluster := func(phase corev1alpha1.LogicalClusterPhaseType, initializers ...corev1alpha1.LogicalClusterInitializer) *corev1alpha1.LogicalCluster {
-		return &corev1alpha1.LogicalCluster{Status: corev1alpha1.LogicalClusterStatus{Phase: phase, Initializers: initializers}}
+	cluster := func(initializers ...corev1alpha1.LogicalClusterInitializer) *corev1alpha1.LogicalCluster {
+		c := &corev1alpha1.LogicalCluster{Spec: corev1alpha1.LogicalClusterSpec{Initializers: initializers}}
+		begin(c, "https://hub", &tenancyv1alpha1.Workspace{}, start)
+		return c
 	}
-	ready := cluster(corev1alpha1.LogicalClusterPhaseReady)
+	edited := func(c *corev1alpha1.LogicalCluster, edits ...func(*corev1alpha1.LogicalCluster)) *corev1alpha1.LogicalCluster {
+		c = c.DeepCopy()
+		for _, e := range edits {
+			e(c)
+		}
+		return c
+	}
+	asleep := func(c *corev1alpha1.LogicalCluster) {
+		c.Annotations = map[string]string{corev1alpha1.InactiveAnnotationKey: "true"}
+	}
+	awake := func(c *corev1alpha1.LogicalCluster) { c.Annotations = nil }
+	dying := func(c *corev1alpha1.LogicalCluster) { c.DeletionTimestamp = &metav1.Time{Time: start} }
+	terminated := func(c *corev1alpha1.LogicalCluster) {
+		c.Status.Terminators = []corev1alpha1.LogicalClusterTerminator{"root:x"}
+	}
+	unterminated := func(c *corev1alpha1.LogicalCluster) { c.Status.Terminators = nil }
+	settle2 := func(c *corev1alpha1.LogicalCluster) { settle(c, false, start) }
+	settle3 := func(c *corev1alpha1.LogicalCluster) { settle(c, true, start) }
+	ready := cluster()
 	reportedAs := func(c *corev1alpha1.LogicalCluster) func(*tenancyv1alpha1.Workspace) {
 		return func(w *tenancyv1alpha1.Workspace) { w.Status = reportedStatus(w.Status, c, start) }
 	}
@@ -230,23 +302,39 @@ func TestNext(t *testing.T) {
 		facts facts
 		want  step
 	}{
-		"no ID":                      {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Cluster = "" })}, stepAssign},
-		"mounts are left alone":      {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Mount = &tenancyv1alpha1.Mount{} })}, stepRest},
-		"somebody else's ID":         {facts{workspace: workspace(), cluster: ready}, stepRefuseID},
-		"unknown type":               {facts{workspace: workspace(), owned: true, typeTrouble: &prepare.Unresolved{}}, stepRefuseType},
-		"new":                        {facts{workspace: workspace(), owned: true}, stepFurnish},
-		"half furnished":             {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseScheduling)}, stepFurnish},
-		"initializers at work":       {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseInitializing, "root:x")}, stepReport},
-		"initializers done":          {facts{workspace: workspace(), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseInitializing)}, stepOpen},
-		"furnished":                  {facts{workspace: workspace(), owned: true, cluster: ready}, stepReport},
-		"reported":                   {facts{workspace: workspace(reportedAs(ready)), owned: true, cluster: ready}, stepReport},
-		"labelled":                   {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: ready}, stepRest},
-		"the phase was forged":       {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Status.Phase = corev1alpha1.LogicalClusterPhaseReady }), owned: true}, stepFurnish},
-		"the inside was lost":        {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true}, stepFurnish},
-		"inactive":                   {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: cluster(corev1alpha1.LogicalClusterPhaseUnavailable)}, stepReport},
-		"deleted":                    {facts{workspace: workspace(deleted), owned: true, cluster: ready}, stepRemove},
-		"deleted while it was new":   {facts{workspace: workspace(deleted), owned: true}, stepRemove},
-		"deleted and released by us": {facts{workspace: workspace(deleted, released), owned: true}, stepRest},
+		"no ID":                          {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Cluster = "" })}, stepAssign},
+		"mounts are left alone":          {facts{workspace: workspace(func(w *tenancyv1alpha1.Workspace) { w.Spec.Mount = &tenancyv1alpha1.Mount{} })}, stepRest},
+		"somebody else's ID":             {facts{workspace: workspace(), cluster: ready}, stepRefuseID},
+		"unknown type":                   {facts{workspace: workspace(), owned: true, typeTrouble: &prepare.Unresolved{}}, stepRefuseType},
+		"new":                            {facts{workspace: workspace(), owned: true}, stepFurnish},
+		"half furnished":                 {facts{workspace: workspace(), owned: true, cluster: &corev1alpha1.LogicalCluster{}}, stepFurnish},
+		"initializers at work":           {facts{workspace: workspace(), owned: true, cluster: cluster("abc:x")}, stepReport},
+		"initializers at work, reported": {facts{workspace: workspace(reportedAs(cluster("abc:x")), labelledToo), owned: true, cluster: cluster("abc:x")}, stepRest},
+		"one initializer is done":        {facts{workspace: workspace(), owned: true, cluster: edited(cluster("abc:x", "abc:y"), func(c *corev1alpha1.LogicalCluster) { c.Status.Initializers = c.Status.Initializers[:1] })}, stepSettle},
+		"initializers done":              {facts{workspace: workspace(), owned: true, cluster: edited(cluster("abc:x"), func(c *corev1alpha1.LogicalCluster) { c.Status.Initializers = nil })}, stepSettle},
+		"furnished":                      {facts{workspace: workspace(), owned: true, cluster: ready}, stepReport},
+		"reported":                       {facts{workspace: workspace(reportedAs(ready)), owned: true, cluster: ready}, stepReport},
+		"labelled":                       {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: ready}, stepRest},
+		"the inside was lost":            {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true}, stepRestore},
+		"the inside was lost, type too":  {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, typeTrouble: &prepare.Unresolved{}}, stepRestore},
+		"lost while initializing":        {facts{workspace: workspace(reportedAs(cluster("abc:x"))), owned: true}, stepFurnish},
+		"put to sleep":                   {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: edited(ready, asleep)}, stepSettle},
+		"asleep":                         {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: edited(ready, asleep, settle2)}, stepReport},
+		"woken up":                       {facts{workspace: workspace(), owned: true, cluster: edited(ready, asleep, settle2, awake)}, stepSettle},
+		"a forged label":                 {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: edited(ready, func(c *corev1alpha1.LogicalCluster) { c.Labels[corev1alpha1.InitializerLabelPrefix+"x"] = "y" })}, stepSettle},
+		"the inside was deleted":         {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: edited(ready, dying)}, stepFollow},
+		"somebody else's was deleted":    {facts{workspace: workspace(), cluster: edited(ready, dying)}, stepRefuseID},
+		"deleted":                        {facts{workspace: workspace(deleted), owned: true, cluster: ready}, stepRemove},
+		"deleted from the inside":        {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, dying)}, stepRemove},
+		"deleted while asleep":           {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, asleep, settle2)}, stepRemove},
+		"deleted while it was new":       {facts{workspace: workspace(deleted), owned: true}, stepRemove},
+		"deleted, with terminators":      {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, terminated)}, stepSettle},
+		"terminators at work":            {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, terminated, settle3)}, stepReport},
+		"terminators at work, reported":  {facts{workspace: workspace(deleted, reportedAs(edited(ready, terminated, settle3)), labelledToo), owned: true, cluster: edited(ready, terminated, settle3)}, stepRest},
+		"terminators done":               {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, terminated, settle3, unterminated)}, stepSettle},
+		"terminators done, and said so":  {facts{workspace: workspace(deleted), owned: true, cluster: edited(ready, terminated, settle3, unterminated, settle3)}, stepRemove},
+		"somebody else's terminators":    {facts{workspace: workspace(deleted), cluster: edited(ready, terminated)}, stepRemove},
+		"deleted and released by us":     {facts{workspace: workspace(deleted, released), owned: true}, stepRest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := next(tc.facts); got != tc.want {

@@ -27,22 +27,22 @@ func (l *Lifecycle) remove(ctx context.Context, key logicalcluster.Key, f facts)
 		return loop.Result{}, l.release(ctx, key, f.workspace)
 	}
 	if children := l.read.children(id); len(children) > 0 {
-		return l.removeChildren(ctx, key, f.workspace, children)
+		return l.removeChildren(ctx, key, f, children)
 	}
 	left, err := l.sweeper.sweep(ctx, id, f.cluster)
 	if err != nil {
-		return loop.Result{}, errors.Join(err, l.sayDeleting(ctx, key, f.workspace, sweepFailed(err)))
+		return loop.Result{}, errors.Join(err, l.sayDeleting(ctx, key, f, sweepFailed(err)...))
 	}
 	if !left.empty() {
-		return l.later(f.workspace.DeletionTimestamp), l.sayDeleting(ctx, key, f.workspace, contentRemains(left))
+		return l.later(f.workspace.DeletionTimestamp), l.sayDeleting(ctx, key, f, contentRemains(left)...)
 	}
 	return loop.Result{}, l.release(ctx, key, f.workspace)
 }
 
 // removeChildren asks for the deletion of the workspaces below. The last one to
 // go wakes this one.
-func (l *Lifecycle) removeChildren(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, children []*tenancyv1alpha1.Workspace) (loop.Result, error) {
-	id := logicalcluster.Name(workspace.Spec.Cluster)
+func (l *Lifecycle) removeChildren(ctx context.Context, key logicalcluster.Key, f facts, children []*tenancyv1alpha1.Workspace) (loop.Result, error) {
+	id := logicalcluster.Name(f.workspace.Spec.Cluster)
 	var tasks []func() error
 	for _, child := range children {
 		if child.DeletionTimestamp == nil {
@@ -54,21 +54,41 @@ func (l *Lifecycle) removeChildren(ctx context.Context, key logicalcluster.Key, 
 	if err := bounded(tasks); err != nil {
 		return loop.Result{}, fmt.Errorf("failed to delete the workspaces below: %w", err)
 	}
-	return l.later(workspace.DeletionTimestamp), l.sayDeleting(ctx, key, workspace, childrenRemain(children))
+	return l.later(f.workspace.DeletionTimestamp), l.sayDeleting(ctx, key, f, childrenRemain(children)...)
 }
 
-// release takes the finalizer off, which lets the Workspace go.
+// release takes the finalizer off, which lets the Workspace go. One that others
+// hold as well stays, and says so: its content is gone, its name is not free.
 func (l *Lifecycle) release(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
-	if err := gone(l.door.ReleaseWorkspace(ctx, key.Workspace, workspace.Name, workspace.UID)); err != nil {
+	held := func(w *tenancyv1alpha1.Workspace) {
+		w.Status.Phase = corev1alpha1.LogicalClusterPhaseDeleting
+		w.Status.Conditions = conditionsv1alpha1.Set(w.Status.Conditions, l.clock.Now(), workspaceHeld(w.Finalizers)...)
+		label(w)
+	}
+	if err := gone(l.door.ReleaseWorkspace(ctx, key.Workspace, workspace.Name, workspace.UID, held)); err != nil {
 		return fmt.Errorf("failed to release the Workspace: %w", err)
 	}
 	return nil
 }
 
-// sayDeleting tells what a deletion waits for. The workspace may be gone by
-// then, which is fine.
-func (l *Lifecycle) sayDeleting(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, condition conditionsv1alpha1.Condition) error {
-	return gone(l.say(ctx, key, workspace, corev1alpha1.LogicalClusterPhaseDeleting, condition))
+// follow deletes the Workspace whose LogicalCluster was deleted. Admission has
+// decided that this was allowed.
+func (l *Lifecycle) follow(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
+	if err := gone(l.door.Delete(ctx, key.Workspace, workspacesGVR, "", workspace.Name, workspace.UID)); err != nil {
+		return fmt.Errorf("failed to delete the Workspace of a deleted LogicalCluster: %w", err)
+	}
+	return nil
+}
+
+// sayDeleting tells what a deletion waits for, outside and inside. The workspace
+// may be gone by then, which is fine.
+func (l *Lifecycle) sayDeleting(ctx context.Context, key logicalcluster.Key, f facts, conditions ...conditionsv1alpha1.Condition) error {
+	if f.cluster != nil && f.cluster.Status.Phase != corev1alpha1.LogicalClusterPhaseDeleting {
+		if err := gone(l.settle(ctx, f.workspace)); err != nil {
+			return err
+		}
+	}
+	return gone(l.say(ctx, key, f.workspace, corev1alpha1.LogicalClusterPhaseDeleting, conditions...))
 }
 
 // later returns when to look again at a deletion that waits for others. It
@@ -87,23 +107,48 @@ func gone(err error) error {
 	return err
 }
 
-func sweepFailed(err error) conditionsv1alpha1.Condition {
-	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityWarning, reasonDeletionTrouble,
-		"the hub could not remove the content and tries again: %v", err)
+// attempted says that the last attempt to remove content met no errors, whatever
+// it had to leave to others.
+var attempted = conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceDeletionContentSuccess)
+
+func sweepFailed(err error) []conditionsv1alpha1.Condition {
+	return []conditionsv1alpha1.Condition{
+		conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityWarning, reasonDeletionTrouble,
+			"content is left: see the condition %s", tenancyv1alpha1.WorkspaceDeletionContentSuccess),
+		conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceDeletionContentSuccess, conditionsv1alpha1.ConditionSeverityWarning, reasonDeletionTrouble,
+			"the hub could not remove the content and tries again: %v", err),
+	}
 }
 
-func contentRemains(left remainder) conditionsv1alpha1.Condition {
-	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonContentRemains,
-		"waiting for those who hold %s", left)
+func contentRemains(left remainder) []conditionsv1alpha1.Condition {
+	return []conditionsv1alpha1.Condition{
+		conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonContentRemains,
+			"waiting for those who hold %s", left),
+		attempted,
+	}
 }
 
-func childrenRemain(children []*tenancyv1alpha1.Workspace) conditionsv1alpha1.Condition {
+func childrenRemain(children []*tenancyv1alpha1.Workspace) []conditionsv1alpha1.Condition {
 	names := make([]string, 0, len(children))
 	for _, child := range children {
 		names = append(names, child.Name)
 	}
-	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonChildrenRemain,
-		"waiting for %d workspaces below: %s", len(children), some(names))
+	return []conditionsv1alpha1.Condition{
+		conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonChildrenRemain,
+			"waiting for %d workspaces below: %s", len(children), some(names)),
+		attempted,
+	}
+}
+
+// workspaceHeld says who keeps a Workspace of which nothing else is left. The
+// condition is False although the content is gone: what it tells is what the
+// deletion waits for.
+func workspaceHeld(finalizers []string) []conditionsv1alpha1.Condition {
+	return []conditionsv1alpha1.Condition{
+		conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonWorkspaceHeld,
+			"all content is gone; waiting for those who hold this Workspace itself (finalizers: %s)", some(slices.Clone(finalizers))),
+		attempted,
+	}
 }
 
 // some lists the first of names, in order.

@@ -3,6 +3,8 @@ package workspaces
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -12,11 +14,14 @@ import (
 
 // Reasons beyond those of the API group.
 const (
-	reasonIDTaken         = "ClusterNotOwned"
-	reasonFurnishing      = "ContentNotCreated"
-	reasonContentRemains  = "ContentRemains"
-	reasonChildrenRemain  = "ChildWorkspacesRemain"
-	reasonDeletionTrouble = "ContentDeletionFailed"
+	reasonIDTaken          = "ClusterNotOwned"
+	reasonFurnishing       = "ContentNotCreated"
+	reasonContentRemains   = "ContentRemains"
+	reasonChildrenRemain   = "ChildWorkspacesRemain"
+	reasonDeletionTrouble  = "ContentDeletionFailed"
+	reasonTerminatorExists = "TerminatorExists"
+	reasonWorkspaceHeld    = "WorkspaceHeld"
+	reasonLost             = "LogicalClusterMissing"
 )
 
 func refusedType(trouble error) conditionsv1alpha1.Condition {
@@ -35,43 +40,27 @@ func notFurnished(err error) conditionsv1alpha1.Condition {
 		"the hub could not create what every workspace begins with and tries again: %v", err)
 }
 
-// said reports whether conditions hold condition, apart from its time.
-func said(conditions conditionsv1alpha1.Conditions, condition conditionsv1alpha1.Condition) bool {
-	old := conditionsv1alpha1.Get(conditions, condition.Type)
-	if old == nil {
-		return false
-	}
-	condition.LastTransitionTime = old.LastTransitionTime
-	return *old == condition
+// said reports whether old holds all conditions, apart from their times.
+func said(old conditionsv1alpha1.Conditions, conditions ...conditionsv1alpha1.Condition) bool {
+	return equality.Semantic.DeepEqual(old, conditionsv1alpha1.Set(old, time.Time{}, conditions...))
 }
 
-// reportedStatus is the status of a Workspace whose inside is cluster.
+// reportedStatus is the status of a Workspace whose inside is cluster: what
+// cluster says, and that it was found.
 func reportedStatus(old tenancyv1alpha1.WorkspaceStatus, cluster *corev1alpha1.LogicalCluster, now time.Time) tenancyv1alpha1.WorkspaceStatus {
 	status := *old.DeepCopy()
 	status.Phase = cluster.Status.Phase
 	status.Initializers = cluster.Status.Initializers
-	initialized := conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceInitialized)
-	if len(cluster.Status.Initializers) > 0 {
-		initialized = conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceInitialized, conditionsv1alpha1.ConditionSeverityInfo,
-			tenancyv1alpha1.WorkspaceReasonInitializerExists, "waiting for %v", cluster.Status.Initializers)
-	}
-	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now,
-		conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceScheduled), initialized)
+	status.Terminators = cluster.Status.Terminators
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, cluster.Status.Conditions...)
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceScheduled))
 	return status
 }
 
 // reported reports whether the status of workspace says what cluster says.
 func reported(workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) bool {
 	want := reportedStatus(workspace.Status, cluster, time.Time{})
-	if workspace.Status.Phase != want.Phase || len(workspace.Status.Initializers) != len(want.Initializers) {
-		return false
-	}
-	for _, condition := range want.Conditions {
-		if !said(workspace.Status.Conditions, condition) {
-			return false
-		}
-	}
-	return true
+	return equality.Semantic.DeepEqual(workspace.Status, want)
 }
 
 // label makes label and owner annotation of workspace follow its phase.
@@ -100,22 +89,4 @@ func shorterOwner(workspace *tenancyv1alpha1.Workspace) (string, bool) {
 	}
 	short, ok := prepare.ShortOwner(workspace)
 	return short, ok && workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey] != short
-}
-
-// openedStatus is the status of a LogicalCluster whose content is there: Ready,
-// unless initializers have to come first.
-func openedStatus(cluster *corev1alpha1.LogicalCluster, url string, now time.Time) corev1alpha1.LogicalClusterStatus {
-	status := *cluster.Status.DeepCopy()
-	status.URL = url
-	if !furnished(cluster) {
-		status.Initializers = prepare.PendingInitializers(cluster.Spec.Initializers)
-		status.Terminators = cluster.Spec.Terminators
-	}
-	status.Phase = corev1alpha1.LogicalClusterPhaseReady
-	if len(status.Initializers) > 0 {
-		status.Phase = corev1alpha1.LogicalClusterPhaseInitializing
-		return status
-	}
-	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, conditionsv1alpha1.True(tenancyv1alpha1.WorkspaceInitialized))
-	return status
 }

@@ -54,7 +54,7 @@ func (s sweeper) sweep(ctx context.Context, id logicalcluster.Name, cluster *cor
 	if err := s.purgeContent(ctx, id, counts); err != nil {
 		return remainder{}, err
 	}
-	if cluster != nil && len(cluster.Finalizers) > 0 {
+	if cluster != nil && slices.ContainsFunc(cluster.Finalizers, notOurs) {
 		return s.deleteHeldCluster(ctx, id, cluster)
 	}
 	if err := s.content.Purge(ctx, id, logicalClustersGVR.GroupResource()); err != nil {
@@ -89,19 +89,28 @@ func (s sweeper) verifyEmpty(ctx context.Context, id logicalcluster.Name) error 
 }
 
 // purgeContent removes everything but the LogicalCluster, by which a hub that
-// dies now finds the rest.
+// dies now finds the rest. Definitions go after their objects: without them those
+// who watch the objects would be cut off before they see them go.
 func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, counts map[schema.GroupResource]int64) error {
-	var tasks []func() error
+	var objects []func() error
 	for resource := range counts {
-		if resource != logicalClustersGVR.GroupResource() {
-			tasks = append(tasks, func() error { return s.content.Purge(ctx, id, resource) })
+		if resource != logicalClustersGVR.GroupResource() && resource != definitions {
+			objects = append(objects, func() error { return s.content.Purge(ctx, id, resource) })
 		}
 	}
-	if err := bounded(tasks); err != nil {
+	if err := bounded(objects); err != nil {
 		return fmt.Errorf("failed to remove content: %w", err)
+	}
+	if counts[definitions] == 0 {
+		return nil
+	}
+	if err := s.content.Purge(ctx, id, definitions); err != nil {
+		return fmt.Errorf("failed to remove definitions: %w", err)
 	}
 	return nil
 }
+
+var definitions = apiextensionsv1.Resource("customresourcedefinitions")
 
 // deleteHeldCluster deletes a LogicalCluster that somebody put a finalizer on.
 func (s sweeper) deleteHeldCluster(ctx context.Context, id logicalcluster.Name, cluster *corev1alpha1.LogicalCluster) (remainder, error) {
@@ -111,7 +120,9 @@ func (s sweeper) deleteHeldCluster(ctx context.Context, id logicalcluster.Name, 
 		}
 	}
 	var left remainder
-	left.add(logicalClustersGVR.GroupResource(), metav1.PartialObjectMetadata{ObjectMeta: cluster.ObjectMeta})
+	meta := *cluster.ObjectMeta.DeepCopy()
+	meta.Finalizers = slices.DeleteFunc(meta.Finalizers, func(f string) bool { return !notOurs(f) })
+	left.add(logicalClustersGVR.GroupResource(), metav1.PartialObjectMetadata{ObjectMeta: meta})
 	return left, nil
 }
 
@@ -216,15 +227,12 @@ func (s sweeper) deletePage(ctx context.Context, id logicalcluster.Name, gvr sch
 }
 
 // held reports whether somebody has to agree before item goes. The finalizer of
-// a CustomResourceDefinition stands for its objects, which go anyway.
+// a CustomResourceDefinition stands for its objects, and those of a cascading
+// deletion for dependents: all of these go anyway.
 func held(resource schema.GroupResource, item metav1.PartialObjectMetadata) bool {
-	isCRD := resource == apiextensionsv1.Resource("customresourcedefinitions")
-	for _, finalizer := range item.Finalizers {
-		if !isCRD || finalizer != apiextensionsv1.CustomResourceCleanupFinalizer {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(item.Finalizers, func(finalizer string) bool {
+		return notOurs(finalizer) && (resource != definitions || finalizer != apiextensionsv1.CustomResourceCleanupFinalizer)
+	})
 }
 
 // bounded runs tasks, some at a time, and returns all their errors.

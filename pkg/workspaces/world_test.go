@@ -260,6 +260,9 @@ func describe(obj object) string {
 	switch o := obj.(type) {
 	case *tenancyv1alpha1.Workspace:
 		line := fmt.Sprintf(" phase=%s label=%s", o.Status.Phase, o.Labels[tenancyv1alpha1.PhaseLabel])
+		if len(o.Status.Initializers)+len(o.Status.Terminators) > 0 {
+			line += fmt.Sprintf(" initializers=%v terminators=%v", o.Status.Initializers, o.Status.Terminators)
+		}
 		for _, c := range o.Status.Conditions {
 			line += fmt.Sprintf(" %s=%s", c.Type, c.Status)
 			if c.Message != "" {
@@ -268,7 +271,22 @@ func describe(obj object) string {
 		}
 		return line
 	case *corev1alpha1.LogicalCluster:
-		return fmt.Sprintf(" phase=%s", o.Status.Phase)
+		line := fmt.Sprintf(" phase=%s", o.Status.Phase)
+		for _, key := range slices.Sorted(maps.Keys(o.Labels)) {
+			switch {
+			case key == tenancyv1alpha1.PhaseLabel && o.Labels[key] == string(o.Status.Phase):
+			case strings.HasPrefix(key, corev1alpha1.InitializerLabelPrefix):
+				line += " label=" + corev1alpha1.InitializerLabelPrefix + "…"
+			case strings.HasPrefix(key, corev1alpha1.TerminatorLabelPrefix):
+				line += " label=" + corev1alpha1.TerminatorLabelPrefix + "…"
+			default:
+				line += fmt.Sprintf(" label=%s=%s", key, o.Labels[key])
+			}
+		}
+		if len(o.Status.Initializers)+len(o.Status.Terminators) > 0 {
+			line += fmt.Sprintf(" initializers=%v terminators=%v", o.Status.Initializers, o.Status.Terminators)
+		}
+		return line
 	}
 	return ""
 }
@@ -350,9 +368,12 @@ func (w *world) AmendCluster(_ context.Context, in logicalcluster.Name, change f
 	return amend(w, address{in: in, gvr: logicalClustersGVR, name: corev1alpha1.LogicalClusterName}, "", change)
 }
 
-func (w *world) ReleaseWorkspace(_ context.Context, in logicalcluster.Name, name string, uid types.UID) error {
+func (w *world) ReleaseWorkspace(_ context.Context, in logicalcluster.Name, name string, uid types.UID, held func(*tenancyv1alpha1.Workspace)) error {
 	return amend(w, address{in: in, gvr: workspacesGVR, name: name}, uid, func(workspace *tenancyv1alpha1.Workspace) error {
 		workspace.Finalizers = slices.DeleteFunc(workspace.Finalizers, func(f string) bool { return !notOurs(f) })
+		if len(workspace.Finalizers) > 0 {
+			held(workspace)
+		}
 		return nil
 	})
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
-	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -99,7 +98,7 @@ func (k *Keeper) reconcile(ctx context.Context, key logicalcluster.Key) (loop.Re
 		return loop.Result{}, nil
 	}
 	home, ok := k.config.Directory.ByName(key.Workspace)
-	if !ok || home.Phase == corev1alpha1.LogicalClusterPhaseDeleting {
+	if !ok || home.Ending() {
 		return loop.Result{}, nil
 	}
 	if !home.Ready() {

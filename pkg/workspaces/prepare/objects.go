@@ -36,6 +36,9 @@ func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalclust
 		ObjectMeta: metav1.ObjectMeta{
 			Name:       corev1alpha1.LogicalClusterName,
 			Generation: 1,
+			// It goes with the last of the content. Deleting it is a wish that the
+			// lifecycle has to see.
+			Finalizers: []string{corev1alpha1.LogicalClusterFinalizer},
 			Annotations: map[string]string{
 				corev1alpha1.PathAnnotationKey:    path.String(),
 				tenancyv1alpha1.TypeAnnotationKey: workspace.Spec.Type.String(),

@@ -291,20 +291,38 @@ func TestCreatorsWhomOneWorkspaceKnows(t *testing.T) {
 
 func TestLogicalClusterWrites(t *testing.T) {
 	closed, open := &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalCluster{Spec: corev1alpha1.LogicalClusterSpec{DirectlyDeletable: true}}
+	edited := func(edit func(*corev1alpha1.LogicalCluster)) *corev1alpha1.LogicalCluster {
+		c := closed.DeepCopy()
+		c.ResourceVersion = "2"
+		c.Annotations = map[string]string{corev1alpha1.InactiveAnnotationKey: "true"}
+		edit(c)
+		return c
+	}
+	asleep := edited(func(*corev1alpha1.LogicalCluster) {})
 	for name, tc := range map[string]struct {
-		old      *corev1alpha1.LogicalCluster
+		new, old *corev1alpha1.LogicalCluster
 		writer   user.Info
-		deletion bool
 		want     error
 	}{
-		"the hub":                      {nil, hub, false, nil},
-		"a tenant creates":             {nil, ann, false, ErrLogicalCluster},
-		"a tenant updates":             {open, ann, false, ErrLogicalCluster},
-		"a tenant deletes":             {closed, ann, true, ErrLogicalCluster},
-		"a tenant deletes what it may": {open, ann, true, nil},
+		"the hub":                       {open, nil, hub, nil},
+		"a tenant creates":              {open, nil, ann, ErrLogicalCluster},
+		"a tenant updates":              {open, closed, ann, ErrLogicalCluster},
+		"a tenant deletes":              {nil, closed, ann, ErrLogicalCluster},
+		"a tenant deletes what it may":  {nil, open, ann, nil},
+		"a tenant deletes none":         {nil, nil, ann, ErrLogicalCluster},
+		"a tenant puts it to rest":      {asleep, closed, ann, nil},
+		"a tenant wakes it up":          {closed, asleep, ann, nil},
+		"with another annotation":       {edited(func(c *corev1alpha1.LogicalCluster) { c.Annotations["kcp.io/path"] = "root" }), closed, ann, ErrLogicalCluster},
+		"with a label":                  {edited(func(c *corev1alpha1.LogicalCluster) { c.Labels = map[string]string{"tenancy.kcp.io/phase": "Ready"} }), closed, ann, ErrLogicalCluster},
+		"with a finalizer":              {edited(func(c *corev1alpha1.LogicalCluster) { c.Finalizers = []string{"example.io/stay"} }), closed, ann, ErrLogicalCluster},
+		"with an owner":                 {edited(func(c *corev1alpha1.LogicalCluster) { c.Spec.Owner = &corev1alpha1.LogicalClusterOwner{Name: "x"} }), closed, ann, ErrLogicalCluster},
+		"with the permission to delete": {edited(func(c *corev1alpha1.LogicalCluster) { c.Spec.DirectlyDeletable = true }), closed, ann, ErrLogicalCluster},
+		"with the end of its initializers": {closed, edited(func(c *corev1alpha1.LogicalCluster) {
+			c.Status.Initializers = []corev1alpha1.LogicalClusterInitializer{"root:x"}
+		}), ann, ErrLogicalCluster},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := LogicalCluster(tc.old, tc.writer, tc.deletion); !errors.Is(err, tc.want) {
+			if err := LogicalCluster(tc.new, tc.old, tc.writer); !errors.Is(err, tc.want) {
 				t.Errorf("error %v, want %v", err, tc.want)
 			}
 		})
@@ -347,12 +365,13 @@ func TestLogicalClusterObject(t *testing.T) {
 		w.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = `{"username":"ann"}`
 	})
 	want := &corev1alpha1.LogicalCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: "cluster", Generation: 1, Annotations: map[string]string{
-			"kcp.io/path":                       "root:org:team",
-			"internal.tenancy.kcp.io/type":      "root:universal",
-			"tenancy.atrium.io/type-id":         "root:universal",
-			"experimental.tenancy.kcp.io/owner": `{"username":"ann"}`,
-		}},
+		ObjectMeta: metav1.ObjectMeta{Name: "cluster", Generation: 1, Finalizers: []string{corev1alpha1.LogicalClusterFinalizer},
+			Annotations: map[string]string{
+				"kcp.io/path":                       "root:org:team",
+				"internal.tenancy.kcp.io/type":      "root:universal",
+				"tenancy.atrium.io/type-id":         "root:universal",
+				"experimental.tenancy.kcp.io/owner": `{"username":"ann"}`,
+			}},
 		Spec: corev1alpha1.LogicalClusterSpec{
 			Initializers: []corev1alpha1.LogicalClusterInitializer{"root:universal"},
 			Owner:        &corev1alpha1.LogicalClusterOwner{APIVersion: "tenancy.kcp.io/v1alpha1", Resource: "workspaces", Name: "team", Cluster: "o1", UID: "u1"},

@@ -14,9 +14,6 @@ import (
 // ErrStatus says that a tenant tried to write what the hub reports.
 var ErrStatus = errors.New("the status of a workspace is written by the hub only")
 
-// ErrLogicalCluster says that a tenant tried to write a LogicalCluster.
-var ErrLogicalCluster = errors.New("a LogicalCluster is managed by the hub: to delete the workspace, delete the Workspace object in its parent")
-
 // Update checks and mends a change that updater asks for. What a tenant left
 // out of the hub's own fields is put back, so that a plain manifest can be
 // replaced or applied over the stored object; what was changed on purpose is
@@ -88,13 +85,4 @@ func keepFinalizer(workspace, old *tenancyv1alpha1.Workspace) {
 
 func hubAnnotation(key string) bool {
 	return strings.HasPrefix(key, internalPrefix) || key == tenancyv1alpha1.OwnerAnnotationKey
-}
-
-// LogicalCluster judges a write (create, update or delete) to a LogicalCluster.
-// The only thing open to tenants is the deletion of one that says so.
-func LogicalCluster(old *corev1alpha1.LogicalCluster, writer user.Info, deletion bool) error {
-	if Privileged(writer) || deletion && old != nil && old.Spec.DirectlyDeletable {
-		return nil
-	}
-	return ErrLogicalCluster
 }

@@ -1,0 +1,107 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// ErrClosed is why a watch ended: its workspace was closed, or is gone.
+var ErrClosed = errors.New("the workspace is closed or gone")
+
+// Lasting ends watches with the workspace they are in. Nothing else would: what a
+// watch reads from is shared by all workspaces and goes on. The zero value is not
+// usable; call NewLasting.
+type Lasting struct {
+	readiness Readiness
+
+	mu sync.Mutex
+	of map[logicalcluster.Name]map[*lasting]struct{}
+}
+
+// lasting is one watch.
+type lasting struct {
+	target target.Target
+	info   *request.RequestInfo
+	hub    bool
+	cancel context.CancelCauseFunc
+}
+
+// NewLasting returns a Lasting that knows of no watches. readiness is that of
+// WithReadiness, behind which Wrap belongs.
+func NewLasting(readiness Readiness) *Lasting {
+	return &Lasting{readiness: readiness, of: map[logicalcluster.Name]map[*lasting]struct{}{}}
+}
+
+// Wrap keeps account of the watches that next serves.
+func (l *Lasting) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		t, _ := target.From(req.Context())
+		info, ok := request.RequestInfoFrom(req.Context())
+		if !ok || info.Verb != "watch" || t.Identity.Empty() {
+			next.ServeHTTP(w, req)
+			return
+		}
+		ctx, cancel := context.WithCancelCause(req.Context())
+		defer cancel(context.Canceled)
+		one := &lasting{target: t, info: info, hub: isHub(req), cancel: cancel}
+		l.add(one)
+		defer l.remove(one)
+		// The workspace may have been closed since it was found open.
+		l.Recheck(t.Identity)
+		next.ServeHTTP(w, req.WithContext(ctx))
+	})
+}
+
+// Recheck ends the watches in a workspace that is not open to them any more. It
+// is to be called whenever the phase of a workspace changes.
+func (l *Lasting) Recheck(workspace logicalcluster.Name) {
+	l.end(workspace, func(one *lasting) bool { return !one.hub && l.readiness(one.target, one.info) != nil })
+}
+
+// End ends all watches in a workspace that is gone, after a while in which they
+// can read to the end.
+func (l *Lasting) End(workspace logicalcluster.Name, after time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.of[workspace]) > 0 {
+		time.AfterFunc(after, func() { l.end(workspace, func(*lasting) bool { return true }) })
+	}
+}
+
+func (l *Lasting) end(workspace logicalcluster.Name, which func(*lasting) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for one := range l.of[workspace] {
+		if which(one) {
+			one.cancel(ErrClosed)
+		}
+	}
+}
+
+func (l *Lasting) add(one *lasting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := one.target.Identity
+	if l.of[name] == nil {
+		l.of[name] = map[*lasting]struct{}{}
+	}
+	l.of[name][one] = struct{}{}
+}
+
+func (l *Lasting) remove(one *lasting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := one.target.Identity
+	delete(l.of[name], one)
+	if len(l.of[name]) == 0 {
+		delete(l.of, name)
+	}
+}

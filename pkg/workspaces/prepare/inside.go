@@ -1,0 +1,43 @@
+package prepare
+
+import (
+	"errors"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apiserver/pkg/authentication/user"
+
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+)
+
+// ErrLogicalCluster says that a tenant tried to write a LogicalCluster.
+var ErrLogicalCluster = errors.New("a LogicalCluster is managed by the hub: only the annotation " + corev1alpha1.InactiveAnnotationKey +
+	" can be changed; to delete the workspace, delete the Workspace object in its parent")
+
+// LogicalCluster judges a write to a LogicalCluster. old is nil when it is
+// created, new when it is deleted. Open to tenants are the deletion of one that
+// says so, and to put the workspace to rest and wake it up again.
+func LogicalCluster(new, old *corev1alpha1.LogicalCluster, writer user.Info) error {
+	switch {
+	case Privileged(writer):
+		return nil
+	case new == nil && old != nil && old.Spec.DirectlyDeletable:
+		return nil
+	case new != nil && old != nil && sameButRest(new, old):
+		return nil
+	}
+	return ErrLogicalCluster
+}
+
+// sameButRest reports whether new differs from old in nothing but the annotation
+// that puts a workspace to rest, and in what every write changes.
+func sameButRest(new, old *corev1alpha1.LogicalCluster) bool {
+	return equality.Semantic.DeepEqual(withoutRest(new), withoutRest(old))
+}
+
+func withoutRest(cluster *corev1alpha1.LogicalCluster) *corev1alpha1.LogicalCluster {
+	cluster = cluster.DeepCopy()
+	delete(cluster.Annotations, corev1alpha1.InactiveAnnotationKey)
+	cluster.TypeMeta.Kind, cluster.TypeMeta.APIVersion = "", ""
+	cluster.ManagedFields, cluster.ResourceVersion, cluster.Generation = nil, "", 0
+	return cluster
+}
