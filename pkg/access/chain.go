@@ -26,7 +26,7 @@ type Chain struct {
 var _ authorizer.Authorizer = &Chain{}
 
 // New returns the chain. views judge requests that came in through a view, by
-// the view's kind.
+// the view's kind, and of those who went on from one by rules of its own.
 func New(rbac authorizer.Authorizer, views map[string]authorizer.Authorizer) *Chain {
 	return &Chain{rbac: rbac, views: views}
 }
@@ -40,8 +40,8 @@ func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authori
 	if !ok {
 		return authorizer.DecisionDeny, "the request names no workspace", nil
 	}
-	if t.View != nil {
-		return c.authorizeView(ctx, t, a)
+	if kind, ok := t.JudgedBy(); ok {
+		return c.authorizeView(ctx, kind, a)
 	}
 	if scope, _ := keyspace.ScopeFrom(ctx); scope.All() {
 		return authorizer.DecisionDeny, "only system:masters may read all workspaces at once; name one workspace, or use the URL of a view from an endpoint slice", nil
@@ -58,10 +58,10 @@ func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authori
 	return c.rbac.Authorize(ctx, a)
 }
 
-func (c *Chain) authorizeView(ctx context.Context, t target.Target, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	view, ok := c.views[t.View.Kind]
+func (c *Chain) authorizeView(ctx context.Context, kind string, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	view, ok := c.views[kind]
 	if !ok {
-		return authorizer.DecisionDeny, fmt.Sprintf("nobody judges view %q", t.View.Kind), nil
+		return authorizer.DecisionDeny, fmt.Sprintf("nobody judges view %q", kind), nil
 	}
 	return view.Authorize(ctx, a)
 }

@@ -32,14 +32,28 @@ func (j judge) allows(ctx context.Context, info user.Info, path logicalcluster.P
 		}
 		there = target.Target{Path: path, Identity: entry.Name}
 	}
-	if there.Identity != here.Identity && here.Impersonated {
-		return false
+	home := here.Identity
+	if there.Identity != here.Identity {
+		if here.Impersonated {
+			return false
+		}
+		info, home = outside(info, here)
 	}
-	for _, ask.User = range identity.Effective(identity.From(info, here.Identity), there.Identity) {
+	for _, ask.User = range identity.Effective(identity.From(info, home), there.Identity) {
 		decision, _, err := j.authorizer.Authorize(target.With(ctx, there), ask)
 		if err == nil && decision == authorizer.DecisionAllow {
 			return true
 		}
 	}
 	return false
+}
+
+// outside returns who info, who acts in here, is outside of it, and which
+// workspace knows him. Somebody who visits here acts in the name of whoever it
+// belongs to; that name is lent for here alone.
+func outside(info user.Info, here target.Target) (user.Info, logicalcluster.Name) {
+	if v := here.Visitor; v != nil {
+		return v.User, v.Home
+	}
+	return info, here.Identity
 }

@@ -115,8 +115,8 @@ func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admiss
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
 		}
 	}
-	if a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
-		return nil
+	if t, _ := target.From(ctx); t.View != nil || a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
+		return nil // what is written through a view is the view's to judge
 	}
 	return p.judgeCluster(a)
 }

@@ -37,6 +37,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		h.whenReady(config.Serializer),
 		func(next http.Handler) http.Handler { return h.homes.Wrap(next, config.Serializer) },
 		h.lasting.Wrap,
+		h.enterViews(config.Serializer),
 		h.discover,
 		shallow(config),
 		h.dispatch,
@@ -73,7 +74,7 @@ func (h *Hub) discover(next http.Handler) http.Handler {
 			next.ServeHTTP(w, req)
 			return
 		}
-		composed.ServeHTTP(w, req)
+		h.describing(req, composed).ServeHTTP(w, req)
 	})
 }
 

@@ -7,22 +7,18 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
-	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	hubadmission "github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
-	"github.com/atriumhub/atrium/pkg/routing"
 	"github.com/atriumhub/atrium/pkg/scheduling"
 	"github.com/atriumhub/atrium/pkg/upkeep/bootstrap"
 	"github.com/atriumhub/atrium/pkg/upkeep/crds"
 	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
-	"github.com/atriumhub/atrium/pkg/views"
 	"github.com/atriumhub/atrium/pkg/workspaces"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -82,29 +78,6 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 		},
 		parts.admission,
 	)...)
-}
-
-// viewParts are the virtual workspaces: how their URLs are read, who may use them
-// and what may be written through them.
-type viewParts struct {
-	routes      map[string]routing.View
-	authorizers map[string]authorizer.Authorizer
-	admission   []hubadmission.Named
-}
-
-func (h *Hub) views() viewParts {
-	syncer := views.NewSyncer(h.rbac, func(workspace logicalcluster.Name, name string) (types.UID, bool) {
-		target, ok := h.models.syncTargets.Get(logicalcluster.Key{Workspace: workspace, Name: name})
-		if !ok {
-			return "", false
-		}
-		return target.UID, true
-	})
-	return viewParts{
-		routes:      map[string]routing.View{views.SyncerKind: syncer.Resolve},
-		authorizers: map[string]authorizer.Authorizer{views.SyncerKind: syncer},
-		admission:   []hubadmission.Named{{Name: "AtriumSyncerView", Plugin: views.NewAdmission()}},
-	}
 }
 
 // feedBindings tells the catalog which exports each workspace has bound.

@@ -34,6 +34,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/routing"
+	"github.com/atriumhub/atrium/pkg/views"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -70,10 +71,14 @@ type Hub struct {
 	router          *routing.Router
 	homes           *homes.Homes
 	lasting         *routing.Lasting
+	lifecycles      []*views.Lifecycle
 	customResources *customresources.Handlers
 	discovery       atomic.Pointer[discovery.Handler]
-	server          *genericapiserver.GenericAPIServer
-	controllers     []loop.Controller
+	// waiting describes what the views of initializers and terminators show of
+	// many workspaces.
+	waiting     *discovery.Handler
+	server      *genericapiserver.GenericAPIServer
+	controllers []loop.Controller
 
 	// run
 	ready   atomic.Bool
@@ -181,15 +186,19 @@ func (h *Hub) build(context.Context) error {
 		Roles: h.models.roles, RoleBindings: h.models.roleBindings,
 		ClusterRoles: h.models.clusterRoles, ClusterRoleBindings: h.models.clusterRoleBindings,
 	})
-	views := h.views()
+	parts, err := h.views()
+	if err != nil {
+		return err
+	}
+	h.lifecycles = parts.lifecycles
 	generic := h.upstream.config.Generic
-	generic.Authorization.Authorizer = access.New(h.rbac, views.authorizers)
+	generic.Authorization.Authorizer = access.New(h.rbac, parts.authorizers)
 	generic.RuleResolver = h.rbac
-	generic.AdmissionControl = h.admission(views)
+	generic.AdmissionControl = h.admission(parts)
 	generic.RESTOptionsGetter = h.stores.natives
 	h.router = routing.New(routing.Config{
 		Resolve:    h.resolve,
-		Views:      views.routes,
+		Views:      parts.routes,
 		Serializer: generic.Serializer,
 	})
 	if err := h.buildCustomResources(generic); err != nil {
@@ -260,6 +269,9 @@ func (h *Hub) buildControlPlane() error {
 	composed, err := discovery.New(discovery.Config{Catalog: h.catalog, Natives: natives})
 	if err != nil {
 		return fmt.Errorf("failed to make discovery: %w", err)
+	}
+	if h.waiting, err = h.describeWaiting(); err != nil {
+		return err
 	}
 	h.discovery.Store(composed)
 	h.inProcess.serve(h.server.Handler)

@@ -8,6 +8,9 @@ package target
 import (
 	"context"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apiserver/pkg/authentication/user"
+
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -25,19 +28,53 @@ type Target struct {
 	Impersonated bool
 	// View is set when the request came in under /services/.
 	View *View
+	// Visitor is set when the request came in under /services/, and goes on as
+	// one to the workspace Identity itself. View is not set then.
+	Visitor *Visitor
+}
+
+// JudgedBy returns the kind of the view that judges the request in place of the
+// roles of a workspace, and false when there is none.
+func (t Target) JudgedBy() (kind string, ok bool) {
+	switch {
+	case t.View != nil:
+		return t.View.Kind, true
+	case t.Visitor != nil && t.Visitor.Rules != nil:
+		return t.Visitor.Kind, true
+	default:
+		return "", false
+	}
 }
 
 // View is a window onto objects of many workspaces, cut for one client.
 type View struct {
 	// Kind is the segment after /services/: "syncer".
 	Kind string
+	// Name is what the view belongs to as the caller wrote it, for messages.
+	Name string
 	// Target is the name of the object the view belongs to, a SyncTarget for
-	// the syncer's view. It lives in the workspace Target.Identity.
+	// the syncer's view, a WorkspaceType for that of an initializer. It lives in
+	// the workspace Target.Identity.
 	Target string
 	// UID is the UID of that object as the client believes it to be.
 	UID string
-	// Key is the sync target's key, as it appears in label names.
+	// Key is the sync target's key, as it appears in label names, or the ID of
+	// the initializer or terminator.
 	Key string
+}
+
+// Visitor is an initializer or a terminator at work in a workspace of others.
+type Visitor struct {
+	// Kind is that of the View he came through.
+	Kind string
+	// Key is the ID of the initializer or terminator.
+	Key string
+	// User is who logged in, as the workspace Home knows him. In Identity he acts
+	// as somebody else; anywhere else he is himself.
+	User user.Info
+	Home logicalcluster.Name
+	// Rules are what he may do in Identity. When nil, the roles of Identity say.
+	Rules []rbacv1.PolicyRule
 }
 
 type contextKey struct{}

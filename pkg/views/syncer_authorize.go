@@ -27,13 +27,16 @@ type Syncer struct {
 	liveUID LiveUID
 }
 
-var _ authorizer.Authorizer = &Syncer{}
+var _ View = &Syncer{}
 
 // NewSyncer returns the view. rbac judges who has the verb "sync", in the
 // workspace that target.From(ctx).Identity names.
 func NewSyncer(rbac authorizer.UnconditionalAuthorizer, liveUID LiveUID) *Syncer {
 	return &Syncer{rbac: rbac, liveUID: liveUID}
 }
+
+// Kind implements View.
+func (s *Syncer) Kind() string { return SyncerKind }
 
 // Authorize decides on a request through the view. It has no opinion on others.
 func (s *Syncer) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
@@ -81,12 +84,14 @@ func (s *Syncer) mismatch(t target.Target) string {
 // refusal says why something is not done through the view, or nothing.
 func refusal(ctx context.Context, a authorizer.Attributes) string {
 	if !a.IsResourceRequest() {
+		// Discovery is open for /clusters/* only, which shows what every workspace
+		// has: what a single one defines itself is its own business.
 		if scope, _ := keyspace.ScopeFrom(ctx); a.GetVerb() == "get" && scope.All() && isDiscovery(a.GetPath()) {
 			return ""
 		}
 		return fmt.Sprintf("the view of a sync target does not serve %s %s", a.GetVerb(), shorten(a.GetPath()))
 	}
-	resource := strings.TrimSuffix(a.GetResource()+"."+a.GetAPIGroup(), ".")
+	resource := resourceOf(a)
 	if !shown(a.GetAPIGroup(), a.GetResource()) {
 		return fmt.Sprintf("the view of a sync target does not show %s: an agent copies workloads, and has no business with what governs a workspace", resource)
 	}
@@ -98,13 +103,6 @@ func refusal(ctx context.Context, a authorizer.Attributes) string {
 		return "a write through the view of a sync target has to name its workspace: use /clusters/<workspace ID> in place of /clusters/*"
 	}
 	return ""
-}
-
-func verbOn(a authorizer.Attributes) string {
-	if a.GetSubresource() == "" {
-		return a.GetVerb()
-	}
-	return a.GetVerb() + " of subresource " + shorten(a.GetSubresource())
 }
 
 // offered is the table of verbs.
@@ -151,18 +149,6 @@ func shown(group, resource string) bool {
 func reserved(group string) bool {
 	for _, domain := range []string{"k8s.io", "kubernetes.io", "kcp.io", "atrium.io"} {
 		if group == domain || strings.HasSuffix(group, "."+domain) {
-			return true
-		}
-	}
-	return false
-}
-
-// isDiscovery finds the paths by which clients learn what is served. They are
-// open for /clusters/* only, which shows what every workspace has: what a single
-// one defines itself is its own business.
-func isDiscovery(path string) bool {
-	for _, root := range []string{"/api", "/apis", "/version"} {
-		if path == root || strings.HasPrefix(path, root+"/") {
 			return true
 		}
 	}

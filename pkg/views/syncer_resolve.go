@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -18,10 +17,6 @@ import (
 
 // SyncerKind is the segment after /services/ and the Kind of target.View.
 const SyncerKind = "syncer"
-
-// ErrMalformed is returned for a URL that cannot be one of a view. It says
-// nothing about what exists.
-var ErrMalformed = errors.New("malformed view URL")
 
 const (
 	syncerPrefix = "/services/" + SyncerKind + "/"
@@ -77,12 +72,4 @@ func scopeOf(workspace logicalcluster.Name, key string) keyspace.Scope {
 	return scope.Selecting(labels.SelectorFromSet(labels.Set{
 		workloadv1alpha1.StateLabel(key): string(workloadv1alpha1.ResourceStateSync),
 	}))
-}
-
-// shorten keeps a stranger's 10 kB out of messages and logs.
-func shorten(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return s[:80] + "..."
 }

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,26 +18,11 @@ import (
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 )
 
-// Admission limits what agents change.
-type Admission struct{ *admission.Handler }
-
-var _ admission.ValidationInterface = &Admission{}
-
-// NewAdmission returns the plugin. It looks only at requests that came through a
-// syncer's view.
-func NewAdmission() *Admission {
-	return &Admission{admission.NewHandler(admission.Create, admission.Update, admission.Delete, admission.Connect)}
-}
-
 // Validate refuses everything but a status, and letting go of an object that was
 // asked to leave.
-func (p *Admission) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	t, ok := target.From(ctx)
-	if !ok || t.View == nil || t.View.Kind != SyncerKind {
-		return nil
-	}
+func (s *Syncer) Validate(t target.Target, a admission.Attributes) error {
 	if err := judge(a, t.View.Key); err != nil {
-		return admission.NewForbidden(a, fmt.Errorf("sync target %q: %w", t.View.Target, err))
+		return fmt.Errorf("sync target %q: %w", t.View.Target, err)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/admission"
 
-	"github.com/atriumhub/atrium/pkg/target"
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 )
 
@@ -121,22 +119,6 @@ func untyped(d *appsv1.Deployment) runtime.Object {
 func attributes(former, changed runtime.Object, operation admission.Operation, subresource string) admission.Attributes {
 	return admission.NewAttributesRecord(changed, former, schema.GroupVersionKind{Kind: "Deployment"}, "default", "web",
 		schema.GroupVersionResource{Group: "apps", Resource: "deployments"}, subresource, operation, nil, false, nil)
-}
-
-// TestValidateOnlyViews: other requests are not this plugin's business.
-func TestValidateOnlyViews(t *testing.T) {
-	a := attributes(&corev1.Secret{}, &corev1.Secret{}, admission.Delete, "")
-	p := NewAdmission()
-	if err := p.Validate(context.Background(), a, nil); err != nil {
-		t.Errorf("without a target: %v", err)
-	}
-	if err := p.Validate(target.With(context.Background(), target.Target{Identity: "ws"}), a, nil); err != nil {
-		t.Errorf("without a view: %v", err)
-	}
-	in := target.With(context.Background(), target.Target{Identity: "ws", View: &target.View{Kind: "syncer", Target: "eu", Key: testKey}})
-	if err := p.Validate(in, a, nil); err == nil {
-		t.Error("a deletion through the view is let through")
-	}
 }
 
 func TestStatusOfWhatHasNone(t *testing.T) {
