@@ -20,16 +20,16 @@ var House = []Floor{
 	{"F1.0", "who is who", []string{"pkg/identity"}},
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
-		"pkg/homes/naming",
+		"pkg/homes/naming", "pkg/mounts/doors",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/customresources", "pkg/nativeapis",
 	}},
-	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes"}},
+	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{
-		"pkg/workspaces", "pkg/bindings", "pkg/scheduling", "pkg/syncer/copy",
+		"pkg/workspaces", "pkg/bindings", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",
 		"internal/cli",
 	}},

@@ -49,6 +49,8 @@ type Directory struct {
 	children sync.Map
 	// rooms: logicalcluster.Name -> *record, the Workspace that owns the ID
 	rooms sync.Map
+	// mounts: place -> struct{}, of the Workspaces that are mounts
+	mounts sync.Map
 	// phases: logicalcluster.Name -> corev1alpha1.LogicalClusterPhaseType
 	phases sync.Map
 	// helpers: logicalcluster.Name -> *helpers, for the few workspaces that have any

@@ -12,6 +12,7 @@ func (d *Directory) SetWorkspace(parent logicalcluster.Name, workspace *tenancyv
 	d.feeding.Lock()
 	defer d.feeding.Unlock()
 	at := place{parent: parent, name: workspace.Name}
+	d.setMount(at, workspace)
 	before, listed := d.child(at)
 	after := recordOf(at, workspace)
 	if listed && (after == nil || before.cluster != after.cluster) {
@@ -29,6 +30,7 @@ func (d *Directory) SetWorkspace(parent logicalcluster.Name, workspace *tenancyv
 func (d *Directory) DropWorkspace(parent logicalcluster.Name, name string) {
 	d.feeding.Lock()
 	defer d.feeding.Unlock()
+	d.mounts.Delete(place{parent: parent, name: name})
 	if before, listed := d.child(place{parent: parent, name: name}); listed {
 		d.remove(before)
 	}

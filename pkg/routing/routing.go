@@ -43,6 +43,10 @@ type View func(ctx context.Context, path string) (target.Target, keyspace.Scope,
 type Config struct {
 	// Resolve finds workspaces.
 	Resolve Resolve
+	// Mount finds the mount that a path which names no workspace leads to or
+	// through: the workspace it lies in, its name, and what follows. Nil means
+	// that there are none.
+	Mount func(logicalcluster.Path) (in logicalcluster.Name, name string, below logicalcluster.Path, ok bool)
 	// Views are keyed by the segment after /services/.
 	Views map[string]View
 	// Serializer writes refusals.
@@ -108,10 +112,22 @@ func (r *Router) routeCluster(rest string) (target.Target, keyspace.Scope, strin
 	t := target.Target{Path: path}
 	name, found := r.config.Resolve(path)
 	if !found {
-		return t, keyspace.Nowhere(), inner, nil
+		return r.mounted(t), keyspace.Nowhere(), inner, nil
 	}
 	t.Identity = name
 	return t, keyspace.In(name), inner, nil
+}
+
+// mounted returns t for a mount, if that is what it names: the workspace that the
+// mount lies in judges the caller.
+func (r *Router) mounted(t target.Target) target.Target {
+	if r.config.Mount == nil {
+		return t
+	}
+	if in, name, below, ok := r.config.Mount(t.Path); ok {
+		t.Identity, t.View = in, &target.View{Kind: target.MountKind, Target: name, Below: below}
+	}
+	return t
 }
 
 func (r *Router) routeView(ctx context.Context, path string) (target.Target, keyspace.Scope, string, error) {

@@ -26,6 +26,10 @@ var town = map[logicalcluster.Path]logicalcluster.Name{"root": "root", "root:org
 func newRouter() *Router {
 	return New(Config{
 		Resolve: func(path logicalcluster.Path) (logicalcluster.Name, bool) { name, ok := town[path]; return name, ok },
+		Mount: func(path logicalcluster.Path) (logicalcluster.Name, string, logicalcluster.Path, bool) {
+			below, ok := strings.CutPrefix(path.String(), "root:org:eu")
+			return "aaaa", "eu", logicalcluster.Path(strings.TrimPrefix(below, ":")), ok
+		},
 		Views: map[string]View{"syncer": func(_ context.Context, path string) (target.Target, keyspace.Scope, string, error) {
 			return target.Target{Identity: "cccc"}, keyspace.Everywhere(), strings.TrimPrefix(path, "/services/syncer"), nil
 		}},
@@ -123,6 +127,26 @@ func parsed(raw string) *url.URL {
 		return nil
 	}
 	return req.URL
+}
+
+func TestRouteToAMount(t *testing.T) {
+	for path, want := range map[string]*target.View{
+		"/clusters/root:org:eu/api":     {Kind: target.MountKind, Target: "eu"},
+		"/clusters/root:org:eu:a:b/api": {Kind: target.MountKind, Target: "eu", Below: "a:b"},
+		"/clusters/root:org:us/api":     nil,
+		"/clusters/root:org/api":        nil,
+	} {
+		got, scope, rest, err := newRouter().Route(t.Context(), path)
+		if err != nil || rest != "/api" {
+			t.Errorf("%s: %q, %v", path, rest, err)
+		}
+		if diff := cmp.Diff(want, got.View); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+		if want != nil && (!scope.None() || got.Identity != "aaaa") {
+			t.Errorf("%s is judged in %q and sees %s", path, got.Identity, scope)
+		}
+	}
 }
 
 func TestReadiness(t *testing.T) {

@@ -33,8 +33,10 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 	upstream := func(next http.Handler) http.Handler { return genericapiserver.DefaultBuildHandlerChain(next, config) }
 	return []link{
 		h.router.Wrap,
+		h.mounts.Keep,
 		upstream,
 		h.whenReady(config.Serializer),
+		h.mounts.Wrap,
 		func(next http.Handler) http.Handler { return h.homes.Wrap(next, config.Serializer) },
 		h.lasting.Wrap,
 		h.enterViews(config.Serializer),

@@ -39,6 +39,7 @@ func (h *Hub) buildControllers() error {
 	h.controllers = slices.Concat(
 		lifecycle.Loops(),
 		[]loop.Controller{
+			h.mountLoop(),
 			definitions,
 			namespaces.New(namespaces.Config{Hub: h.hubClient, Namespaces: m.namespaces, Resources: h.served}),
 			serviceaccounts.New(serviceaccounts.Config{

@@ -32,8 +32,10 @@ import (
 	"github.com/atriumhub/atrium/pkg/etcd"
 	"github.com/atriumhub/atrium/pkg/homes"
 	"github.com/atriumhub/atrium/pkg/loop"
+	mountproxy "github.com/atriumhub/atrium/pkg/mounts/proxy"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/routing"
+	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/views"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -67,11 +69,13 @@ type Hub struct {
 	catalog    *catalog.Catalog
 
 	// build
+	authorizer      authorizer.Authorizer
 	rbac            *rbac.RBACAuthorizer
 	router          *routing.Router
 	homes           *homes.Homes
 	lasting         *routing.Lasting
 	lifecycles      []*views.Lifecycle
+	mounts          *mountproxy.Proxy
 	customResources *customresources.Handlers
 	discovery       atomic.Pointer[discovery.Handler]
 	// waiting describes what the views of initializers and terminators show of
@@ -192,16 +196,22 @@ func (h *Hub) build(context.Context) error {
 	}
 	h.lifecycles = parts.lifecycles
 	generic := h.upstream.config.Generic
-	generic.Authorization.Authorizer = access.New(h.rbac, parts.authorizers)
+	parts.authorizers[target.MountKind] = authorizer.AuthorizerFunc(h.authorizeMount)
+	h.authorizer = access.New(h.rbac, parts.authorizers)
+	generic.Authorization.Authorizer = h.authorizer
 	generic.RuleResolver = h.rbac
 	generic.AdmissionControl = h.admission(parts)
 	generic.RESTOptionsGetter = h.stores.natives
 	h.router = routing.New(routing.Config{
 		Resolve:    h.resolve,
+		Mount:      h.mount,
 		Views:      parts.routes,
 		Serializer: generic.Serializer,
 	})
 	if err := h.buildCustomResources(generic); err != nil {
+		return err
+	}
+	if err := h.buildMounts(generic); err != nil {
 		return err
 	}
 	generic.BuildHandlerChainFunc = h.buildChain

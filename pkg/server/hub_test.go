@@ -52,6 +52,7 @@ func runTests(m *testing.M) int {
 	options := NewOptions()
 	options.RootDir, options.SecurePort = filepath.Join(dir, "hub"), 0
 	options.TokenAuthFile = filepath.Join(dir, "tokens.csv")
+	options.TenantEgressAllow = append(options.TenantEgressAllow, allowedAddress)
 	if err := os.WriteFile(options.TokenAuthFile, []byte(tokens), 0o600); err != nil {
 		panic(err)
 	}

@@ -33,6 +33,9 @@ type Options struct {
 	TokenAuthFile string
 	// HomeWorkspaces gives every user a workspace, "~", when he first asks.
 	HomeWorkspaces bool
+	// MountCAFile holds certificate authorities that the targets of mounts may
+	// have their certificates from, besides those the machine trusts.
+	MountCAFile string
 	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
 	Profiling bool
 	// TenantEgressAllow are addresses and networks that the hub calls for tenants
@@ -70,6 +73,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
 	flags.BoolVar(&o.HomeWorkspaces, "home-workspaces", o.HomeWorkspaces, "Give every user a workspace of his own below root:users when he first asks for it with 'kubectl ws'.")
+	flags.StringVar(&o.MountCAFile, "mount-ca-file", o.MountCAFile, "Certificate authorities, in PEM, that clusters mounted as workspaces may have their certificates from, besides those this machine trusts. They know the hub by <root-dir>/pki/front-proxy/ca.crt (their --requestheader-client-ca-file).")
 	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
 	flags.StringSliceVar(&o.TenantEgressAllow, "tenant-egress-allow", o.TenantEgressAllow, "IP addresses and networks (10.1.2.3, 10.0.0.0/8) that tenants may let the hub call, as token issuers or mounts, besides public ones. Private, loopback and link-local addresses are refused without it.")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")

@@ -61,6 +61,9 @@ type View struct {
 	// Key is the sync target's key, as it appears in label names, or the ID of
 	// the initializer or terminator.
 	Key string
+	// Below is set for MountKind: the path of the workspace that was named,
+	// seen from the mount it lies behind. Empty is the mount itself.
+	Below logicalcluster.Path
 }
 
 // Visitor is an initializer or a terminator at work in a workspace of others.
@@ -76,6 +79,11 @@ type Visitor struct {
 	// Rules are what he may do in Identity. When nil, the roles of Identity say.
 	Rules []rbacv1.PolicyRule
 }
+
+// MountKind is the kind of the view that a mount is: a Workspace, called
+// View.Target, in the workspace Identity, whose content is served elsewhere. It
+// has no URL of its own below /services/.
+const MountKind = "mount"
 
 type contextKey struct{}
 

@@ -45,7 +45,7 @@ type Surroundings struct {
 // and the owner. The error says what a tenant may not set.
 func Create(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surroundings) error {
 	if workspace.Spec.Mount != nil {
-		return errors.New("spec.mount is not supported yet: create the workspace without it")
+		return createMount(workspace, creator, around)
 	}
 	if err := assignCluster(workspace, creator, around); err != nil {
 		return err

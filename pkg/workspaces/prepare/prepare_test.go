@@ -128,8 +128,8 @@ func TestCreate(t *testing.T) {
 		"a tenant chooses an address": {
 			workspace: tenancyv1alpha1.Workspace{Spec: tenancyv1alpha1.WorkspaceSpec{URL: "https://evil"}}, creator: ann, around: around(), err: "spec.URL is assigned by the hub",
 		},
-		"mounts": {
-			workspace: tenancyv1alpha1.Workspace{Spec: tenancyv1alpha1.WorkspaceSpec{Mount: &tenancyv1alpha1.Mount{}}}, creator: ann, around: around(), err: "spec.mount is not supported",
+		"a mount of nothing": {
+			workspace: tenancyv1alpha1.Workspace{Spec: tenancyv1alpha1.WorkspaceSpec{Mount: &tenancyv1alpha1.Mount{}}}, creator: ann, around: around(), err: "spec.mount.ref needs",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,6 +405,42 @@ func TestUpwards(t *testing.T) {
 	} {
 		if diff := cmp.Diff(want, upwards(path)); diff != "" {
 			t.Errorf("upwards(%q) (-want +got):\n%s", path, diff)
+		}
+	}
+}
+
+func TestMounts(t *testing.T) {
+	mount := func() *tenancyv1alpha1.Mount {
+		return &tenancyv1alpha1.Mount{Reference: tenancyv1alpha1.ObjectReference{APIVersion: "example.org/v1", Kind: "KubeCluster", Name: "eu"}}
+	}
+	made := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "eu"}, Spec: tenancyv1alpha1.WorkspaceSpec{Mount: mount()}}
+	if err := Create(made, ann, around()); err != nil {
+		t.Fatal(err)
+	}
+	if made.Spec.Cluster != "" || len(made.Finalizers) > 0 || made.Spec.URL == "" || made.Spec.Type == nil {
+		t.Errorf("made: %+v, finalizers %v", made.Spec, made.Finalizers)
+	}
+	if owner, ok := Owner(made); !ok || owner.Username != "ann" {
+		t.Errorf("owner %+v", owner)
+	}
+	plain := created()
+	turned := plain.DeepCopy()
+	turned.Spec.Mount = mount()
+	if err := Update(turned, &plain, ann, ""); err == nil {
+		t.Error("a workspace became a mount")
+	}
+	bare := made.DeepCopy()
+	bare.Spec = tenancyv1alpha1.WorkspaceSpec{}
+	if err := Update(bare, made, ann, ""); err != nil || bare.Spec.Mount == nil || bare.Spec.URL != made.Spec.URL {
+		t.Errorf("a bare manifest: %v, %+v", err, bare.Spec)
+	}
+	for name, spec := range map[string]tenancyv1alpha1.WorkspaceSpec{
+		"with an ID":      {Mount: mount(), Cluster: "abc"},
+		"with an address": {Mount: mount(), URL: "https://evil.example.org"},
+		"of nothing":      {Mount: &tenancyv1alpha1.Mount{}},
+	} {
+		if err := Create(&tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "eu"}, Spec: spec}, ann, around()); err == nil {
+			t.Errorf("a mount %s was made", name)
 		}
 	}
 }

@@ -33,6 +33,9 @@ func Update(workspace, old *tenancyv1alpha1.Workspace, updater user.Info, subres
 }
 
 func keepSpec(workspace, old *tenancyv1alpha1.Workspace) error {
+	if err := keepMount(workspace, old); err != nil {
+		return err
+	}
 	if workspace.Spec.Cluster == "" {
 		workspace.Spec.Cluster = old.Spec.Cluster
 	}

@@ -73,6 +73,33 @@ const (
 	WorkspaceReasonInitializerExists = "InitializerExists"
 )
 
+// The phase of an object that a Workspace mounts, in its status.phase.
+const (
+	// MountPhaseInitializing means that the target is being prepared.
+	MountPhaseInitializing = "Initializing"
+	// MountPhaseConnecting means that the target has not connected yet.
+	MountPhaseConnecting = "Connecting"
+	// MountPhaseReady means that status.URL can be asked.
+	MountPhaseReady = "Ready"
+	// MountPhaseUnknown means that nobody knows.
+	MountPhaseUnknown = "Unknown"
+)
+
+const (
+	// MountConditionReady tells whether a Workspace that is a mount leads
+	// somewhere.
+	MountConditionReady conditionsv1alpha1.ConditionType = "WorkspaceMountReady"
+
+	// MountObjectNotFoundReason is the reason when the object is not there.
+	MountObjectNotFoundReason = "MountObjectNotFound"
+	// MountAnnotationInvalidReason is the reason when it may not be mounted.
+	MountAnnotationInvalidReason = "MountAnnotationInvalid"
+	// MountObjectNotReadyReason is the reason when it says it is not ready.
+	MountObjectNotReadyReason = "MountObjectNotReady"
+	// MountObjectInvalidURLReason is the reason when its address is of no use.
+	MountObjectInvalidURLReason = "MountObjectInvalidURL"
+)
+
 // Conditions of a WorkspaceType.
 const (
 	// WorkspaceTypeExtensionsResolved tells whether all types that this one

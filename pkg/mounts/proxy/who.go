@@ -1,0 +1,61 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/client-go/transport"
+
+	"github.com/atriumhub/atrium/pkg/identity"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// errNameless is the answer to those whose name means nothing outside.
+var errNameless = errors.New("the mount leads out of this hub, where your name does not mean you: only users whom every workspace knows, and service accounts, can pass")
+
+const systemPrefix = "system:"
+
+// introduce says in the headers of a request who u, whom the workspace home has
+// authenticated, is to somebody outside (M2). Whom only some workspaces know by
+// this name does not pass: who administers such a workspace may have made it up.
+func introduce(req *http.Request, u user.Info, home logicalcluster.Name) error {
+	abroad := identity.From(u, home)
+	name := identity.OutsideName(abroad)
+	account := strings.HasPrefix(name, identity.ForeignServiceAccountPrefix)
+	_, local := identity.Home(abroad)
+	if name == "" || identity.IsScoped(abroad) || !account && (local || strings.HasPrefix(name, systemPrefix)) {
+		return errNameless
+	}
+	transport.SetAuthProxyHeaders(req, name, "", withoutSystem(abroad.GetGroups()), ownExtra(abroad.GetExtra()))
+	return nil
+}
+
+// withoutSystem leaves out the groups that Kubernetes and the hub give a meaning
+// of their own. The target adds that of everybody who logged in.
+func withoutSystem(groups []string) []string {
+	var kept []string
+	for _, group := range groups {
+		if group != "" && !strings.HasPrefix(group, systemPrefix) {
+			kept = append(kept, group)
+		}
+	}
+	return kept
+}
+
+// ownExtra leaves out what the hub, or Kubernetes, put there for itself.
+func ownExtra(extra map[string][]string) map[string][]string {
+	kept := map[string][]string{}
+	for key, values := range extra {
+		domain, _, _ := strings.Cut(key, "/")
+		if !belongsTo(domain, "kcp.io") && !belongsTo(domain, "kubernetes.io") && !belongsTo(domain, "k8s.io") && !belongsTo(domain, "atrium.io") {
+			kept[key] = values
+		}
+	}
+	return kept
+}
+
+func belongsTo(domain, parent string) bool {
+	return domain == parent || strings.HasSuffix(domain, "."+parent)
+}
