@@ -22,7 +22,7 @@ var House = []Floor{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors",
 	}},
-	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress"}},
+	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/customresources", "pkg/nativeapis",

@@ -30,6 +30,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/discovery"
 	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/etcd"
+	"github.com/atriumhub/atrium/pkg/failpoint"
 	"github.com/atriumhub/atrium/pkg/homes"
 	"github.com/atriumhub/atrium/pkg/loop"
 	mountproxy "github.com/atriumhub/atrium/pkg/mounts/proxy"
@@ -95,6 +96,13 @@ type Hub struct {
 func New(options Options, out io.Writer) (*Hub, error) {
 	if err := options.Validate(); err != nil {
 		return nil, err
+	}
+	armed, err := failpoint.Armed()
+	if err != nil {
+		return nil, err
+	}
+	if armed != "" {
+		fmt.Fprintf(out, "This hub is under test: it kills itself at %s (%s).\n", armed, failpoint.Env)
 	}
 	return &Hub{options: options, out: out, inProcess: &inProcess{}, failed: make(chan error, 2)}, nil
 }

@@ -106,7 +106,8 @@ func New(config Config) (*Lifecycle, error) {
 	if config.Content == nil {
 		config.Content = config.Natives
 	}
-	l := newLifecycle(config, door, readerOf(config))
+	config.Content = failingContent{config.Content}
+	l := newLifecycle(config, failing{door}, readerOf(config))
 	config.Workspaces.OnChange(l.workspaceChanged)
 	config.LogicalClusters.OnChange(l.clusterChanged)
 	config.WorkspaceTypes.OnChange(l.typeChanged)

@@ -31,6 +31,8 @@ type Hub struct {
 	Kubeconfig string
 	// Dir is its root directory.
 	Dir string
+	// Env is added to its environment the next time it is started.
+	Env []string
 
 	world   *World
 	options HubOptions
@@ -80,7 +82,7 @@ func (h *Hub) Start(ctx context.Context) error {
 
 // Launch starts a hub that does not run, and does not wait.
 func (h *Hub) Launch() error {
-	process, err := h.world.Start(h.options.Name, Atrium, h.Args()...)
+	process, err := h.world.StartWith(h.Env, h.options.Name, Atrium, h.Args()...)
 	if err == nil {
 		h.Process = process
 	}

@@ -47,7 +47,12 @@ func (w *World) Path(parts ...string) string {
 
 // Start runs one of the programs beside us. Its log is <name>.log.
 func (w *World) Start(name, program string, args ...string) (*Process, error) {
-	p, err := Start(name, w.Path(name+".log"), w.Outlive, w.Env(""), filepath.Join(w.Bin, program), args...)
+	return w.StartWith(nil, name, program, args...)
+}
+
+// StartWith is Start with more in the environment.
+func (w *World) StartWith(env []string, name, program string, args ...string) (*Process, error) {
+	p, err := Start(name, w.Path(name+".log"), w.Outlive, append(w.Env(""), env...), filepath.Join(w.Bin, program), args...)
 	if err != nil {
 		return nil, err
 	}
