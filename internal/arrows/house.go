@@ -29,7 +29,7 @@ var House = []Floor{
 	}},
 	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{
-		"pkg/workspaces", "pkg/bindings", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
+		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",
 		"internal/cli",
 	}},

@@ -6,7 +6,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/admission"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
@@ -45,17 +44,10 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 	if reference == nil || target.IsHub(a.GetUserInfo()) {
 		return nil
 	}
-	if !p.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {
+	if !p.judge.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {
 		return admission.NewForbidden(a, fmt.Errorf(
 			"no permission to bind to export %q of workspace %q: it does not exist, or its owner has to grant you the verb \"bind\" on it",
 			reference.Name, reference.Path))
 	}
 	return nil
-}
-
-func (p *Bindings) mayBind(ctx context.Context, info user.Info, path logicalcluster.Path, name string) bool {
-	return p.judge.allows(ctx, info, path, authorizer.AttributesRecord{
-		Verb: "bind", APIGroup: apisv1alpha2.SchemeGroupVersion.Group, APIVersion: "*",
-		Resource: "apiexports", Name: name, ResourceRequest: true,
-	})
 }

@@ -3,6 +3,7 @@
 //	Namespaces  a namespaced object needs a living namespace in its workspace
 //	Reserved    labels and annotations that decide about others are the hub's
 //	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
+//	Types       who writes a WorkspaceType may do himself what it does to others
 //	Bindings    to bind an export one needs the verb "bind" on it
 //	Status      what the hub reports and then relies on, it alone writes
 //	Depth       objects cannot be nested so deeply that they cost seconds

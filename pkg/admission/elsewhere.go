@@ -2,6 +2,8 @@ package admission
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -9,6 +11,8 @@ import (
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/target"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -56,4 +60,46 @@ func outside(info user.Info, here target.Target) (user.Info, logicalcluster.Name
 		return v.User, v.Home
 	}
 	return info, here.Identity
+}
+
+// mayUse asks for the verb "use" on the workspace type, where it lives. One that
+// does not exist is refused with the same words.
+func (j judge) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1.WorkspaceTypeReference) error {
+	if kind == nil || target.IsHub(info) {
+		return nil
+	}
+	path := logicalcluster.Path(kind.Path)
+	if j.allows(ctx, info, path, authorizer.AttributesRecord{
+		Verb: "use", APIGroup: tenancyv1alpha1.GroupName, APIVersion: "*",
+		Resource: "workspacetypes", Name: string(kind.Name), ResourceRequest: true,
+	}) {
+		return nil
+	}
+	return fmt.Errorf("no permission to use workspace type %q: it does not exist, or its owner has to grant you the verb \"use\" on it", path.Join(string(kind.Name)))
+}
+
+// mayBind asks for the verb "bind" on the export, where it lives.
+func (j judge) mayBind(ctx context.Context, info user.Info, path logicalcluster.Path, name string) bool {
+	return j.allows(ctx, info, path, authorizer.AttributesRecord{
+		Verb: "bind", APIGroup: apisv1alpha2.SchemeGroupVersion.Group, APIVersion: "*",
+		Resource: "apiexports", Name: name, ResourceRequest: true,
+	})
+}
+
+func resourceAsk(verb, group, resource, name string) authorizer.AttributesRecord {
+	ask := authorizer.AttributesRecord{Verb: verb, APIGroup: group, APIVersion: "*", Name: name, ResourceRequest: true}
+	ask.Resource, ask.Subresource, _ = strings.Cut(resource, "/")
+	return ask
+}
+
+// askText says what was asked for, for people.
+func askText(ask authorizer.AttributesRecord) string {
+	if !ask.ResourceRequest {
+		return fmt.Sprintf("verb %q on URL %q", ask.Verb, ask.Path)
+	}
+	resource := ask.Resource
+	if ask.Subresource != "" {
+		resource += "/" + ask.Subresource
+	}
+	return fmt.Sprintf("verb %q on %q of API group %q", ask.Verb, resource, ask.APIGroup)
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
 
 // reported are the kinds whose status the hub alone writes, and then believes.
 var reported = []schema.GroupResource{
 	apisv1alpha2.Resource("apiexports"),
 	apisv1alpha2.Resource("apibindings"),
+	tenancyv1alpha1.Resource("workspacetypes"),
 	schedulingv1alpha1.Resource("locations"),
 	schedulingv1alpha1.Resource("placements"),
 }

@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
@@ -70,29 +69,13 @@ func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace
 		}
 		// What the type's author put there is no more trusted than the rest.
 		maps.DeleteFunc(workspace.Labels, func(key, _ string) bool { return decide.Reserved(key) })
-		return p.mayUse(ctx, a.GetUserInfo(), workspace.Spec.Type)
+		return p.judge.mayUse(ctx, a.GetUserInfo(), workspace.Spec.Type)
 	}
 	old, err := typed[tenancyv1alpha1.Workspace](a.GetOldObject())
 	if err != nil {
 		return err
 	}
 	return prepare.Update(workspace, old, a.GetUserInfo(), a.GetSubresource())
-}
-
-// mayUse asks for the verb "use" on the workspace type, where it lives. One that
-// does not exist is refused with the same words.
-func (p *Tenancy) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1.WorkspaceTypeReference) error {
-	if kind == nil || target.IsHub(info) {
-		return nil
-	}
-	path := logicalcluster.Path(kind.Path)
-	if p.judge.allows(ctx, info, path, authorizer.AttributesRecord{
-		Verb: "use", APIGroup: tenancyv1alpha1.GroupName, APIVersion: "*",
-		Resource: "workspacetypes", Name: string(kind.Name), ResourceRequest: true,
-	}) {
-		return nil
-	}
-	return fmt.Errorf("no permission to use workspace type %q: it does not exist, or its owner has to grant you the verb \"use\" on it", path.Join(string(kind.Name)))
 }
 
 func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error) {
@@ -106,6 +89,21 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 	}, nil
 }
 
+// keep refuses to delete the workspace that all workloads need.
+func (p *Tenancy) keep(ctx context.Context, a admission.Attributes) error {
+	if a.GetOperation() != admission.Delete || a.GetResource().GroupResource() != tenancyv1alpha1.Resource("workspaces") || target.IsHub(a.GetUserInfo()) {
+		return nil
+	}
+	name := a.GetName()
+	if old := accessor(a.GetOldObject()); old != nil {
+		name = old.GetName() // of a collection that is deleted only the objects have names
+	}
+	if t, _ := target.From(ctx); t.Identity != logicalcluster.Root || name != prepare.ComputeWorkspace {
+		return nil
+	}
+	return fmt.Errorf("workspace root:%s can not be deleted: every workspace that runs workloads is bound to the export in it", name)
+}
+
 // Validate refuses writes of tenants to LogicalClusters, and new objects in a
 // workspace that is being deleted.
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
@@ -114,6 +112,9 @@ func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admiss
 		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() {
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
 		}
+	}
+	if err := p.keep(ctx, a); err != nil {
+		return admission.NewForbidden(a, err)
 	}
 	if t, _ := target.From(ctx); t.View != nil || a.GetResource().GroupResource() != corev1alpha1.Resource("logicalclusters") {
 		return nil // what is written through a view is the view's to judge

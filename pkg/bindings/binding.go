@@ -112,8 +112,22 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 	return loop.Result{After: purgeRetry}, k.writeStatus(ctx, key, binding, status)
 }
 
-// exclusive returns the resources that no other binding of the workspace has.
+// boundEverywhere reports whether the workspace keeps the resources of binding
+// when that goes.
+func (k *keeper) boundEverywhere(binding *apisv1alpha2.APIBinding) bool {
+	reference := binding.Spec.Reference.Export
+	if reference == nil {
+		return false
+	}
+	where, ok := k.Resolve(referencePath(binding))
+	return ok && k.everywhere[where.Path.Join(reference.Name).String()]
+}
+
+// exclusive returns the resources that the workspace has by this binding alone.
 func (k *keeper) exclusive(key logicalcluster.Key, binding *apisv1alpha2.APIBinding) []schema.GroupVersionResource {
+	if k.boundEverywhere(binding) {
+		return nil
+	}
 	shared := map[schema.GroupResource]bool{}
 	for _, other := range k.APIBindings.In(key.Workspace) {
 		if other.Name == binding.Name {

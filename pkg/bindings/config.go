@@ -25,6 +25,10 @@ type Config struct {
 	// Natives are the exports that stand for compiled-in registries, as
 	// "root:compute:kubernetes".
 	Natives []string
+	// Everywhere are the exports whose resources every workspace serves in any
+	// case, as "root:tenancy.kcp.io". To bind one changes nothing, and neither
+	// does to delete the binding.
+	Everywhere []string
 	// Content removes the objects of a binding that is being deleted. Nil removes
 	// them through HubClient, one by one, so that finalizers are honoured.
 	Content Content
@@ -33,10 +37,12 @@ type Config struct {
 // keeper is what the loops share.
 type keeper struct {
 	Config
-	hub      hub
-	natives  map[string]bool
-	bindings queue
-	exports  queue
+	hub     hub
+	natives map[string]bool
+	// everywhere is the part of natives that is served without a binding.
+	everywhere map[string]bool
+	bindings   queue
+	exports    queue
 }
 
 // New returns the loops. It registers with the sources, which must not run yet,
@@ -58,7 +64,10 @@ func New(config Config) []loop.Controller {
 }
 
 func newKeeper(config Config, hub hub) *keeper {
-	k := &keeper{Config: config, hub: hub, natives: map[string]bool{}}
+	k := &keeper{Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{}}
+	for _, export := range config.Everywhere {
+		k.natives[export], k.everywhere[export] = true, true
+	}
 	for _, native := range config.Natives {
 		k.natives[native] = true
 	}

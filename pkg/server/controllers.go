@@ -20,6 +20,9 @@ import (
 	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
 	"github.com/atriumhub/atrium/pkg/workspaces"
+	"github.com/atriumhub/atrium/pkg/workspaces/defaults"
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+	"github.com/atriumhub/atrium/pkg/workspaces/types"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -40,6 +43,11 @@ func (h *Hub) buildControllers() error {
 		lifecycle.Loops(),
 		[]loop.Controller{
 			h.mountLoop(),
+			types.New(types.Config{Hub: h.hubClient, Types: m.workspaceTypes, Lookup: h.directory.Types(m.workspaceTypes), BaseURL: h.baseURL}),
+			defaults.New(defaults.Config{
+				Hub: h.hubClient, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,
+				APIBindings: m.bindings, APIExports: m.exports, Directory: h.directory,
+			}),
 			definitions,
 			namespaces.New(namespaces.Config{Hub: h.hubClient, Namespaces: m.namespaces, Resources: h.served}),
 			serviceaccounts.New(serviceaccounts.Config{
@@ -49,7 +57,7 @@ func (h *Hub) buildControllers() error {
 		},
 		bindings.New(bindings.Config{
 			HubClient: h.hubClient, APIBindings: m.bindings, APIExports: m.exports,
-			Resolve: h.resolveExport, Natives: nativeExports(),
+			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{
 			HubClient: h.hubClient, HubURL: h.baseURL,
@@ -72,6 +80,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
 			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.baseURL)},
+			{Name: "AtriumTypes", Plugin: hubadmission.NewTypes(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac)},
 			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions()},
@@ -122,6 +131,14 @@ func nativeExports() []string {
 	var names []string
 	for _, export := range nativeapis.Exports() {
 		names = append(names, string(exportName(export)))
+	}
+	return names
+}
+
+func exportsServedEverywhere() []string {
+	var names []string
+	for _, name := range prepare.ExportsServedEverywhere() {
+		names = append(names, logicalcluster.Root.Path().Join(name).String())
 	}
 	return names
 }

@@ -40,7 +40,7 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 	if !ok {
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
-	kind, err := prepare.ResolvedType(workspace, parent.Path, l.read.types)
+	kind, err := prepare.ResolvedType(workspace, parent.Path, parent.Type, l.read.types)
 	if err != nil && !inUse(workspace) {
 		return fmt.Errorf("failed to find the type: %w", err)
 	}

@@ -273,7 +273,7 @@ func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Wor
 	owner, ok := l.read.directory.Owner(id)
 	f.owned = ok && owner == key
 	parent, _ := l.read.directory.ByName(key.Workspace)
-	_, f.typeTrouble = prepare.ResolvedType(workspace, parent.Path, l.read.types)
+	_, f.typeTrouble = prepare.ResolvedType(workspace, parent.Path, parent.Type, l.read.types)
 	return f
 }
 

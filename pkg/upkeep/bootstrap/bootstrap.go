@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -48,6 +49,10 @@ func Root(ctx context.Context, config Config) error {
 		},
 		func() error { return ensureGrants(ctx, config.Hub, root, rootGrants()) },
 	}
+	tasks = append(tasks, func() error { return ensureShard(ctx, config.Hub, rootShard(config.BaseURL)) })
+	for _, export := range systemExports() {
+		tasks = append(tasks, func() error { return ensureExport(ctx, config.Hub, root, export) })
+	}
 	for _, kind := range prepare.BuiltinTypes() {
 		tasks = append(tasks, func() error { return ensureType(ctx, config.Hub, root, kind) })
 	}
@@ -69,7 +74,7 @@ func Compute(ctx context.Context, config Config) error {
 	compute := logicalcluster.Root.Path().Join(ComputeWorkspace)
 	err := together(
 		func() error { return ensureGrants(ctx, config.Hub, compute, computeGrants()) },
-		func() error { return ensureExport(ctx, config, compute) },
+		func() error { return ensureExport(ctx, config.Hub, compute, computeExport(config.ComputeResources)) },
 	)
 	if err != nil {
 		return fmt.Errorf("failed to furnish %s: %w", compute, err)
@@ -124,10 +129,25 @@ func ensureNamespace(ctx context.Context, hub *client.Hub, in logicalcluster.Pat
 		})
 }
 
+// ensureShard makes the Shard say where the hub is now.
+func ensureShard(ctx context.Context, hub *client.Hub, want *corev1alpha1.Shard) error {
+	shards := client.Shards(hub, logicalcluster.Root.Path())
+	stored, err := shards.Get(ctx, want.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = shards.Create(ctx, want, metav1.CreateOptions{})
+		return named("shard "+want.Name, existing(err))
+	}
+	if err != nil || stored.Spec == want.Spec {
+		return named("shard "+want.Name, err)
+	}
+	stored.Spec = want.Spec
+	_, err = shards.Update(ctx, stored, metav1.UpdateOptions{})
+	return named("shard "+want.Name, err)
+}
+
 // ensureExport makes the export offer what this hub has. Others write to it too.
-func ensureExport(ctx context.Context, config Config, in logicalcluster.Path) error {
-	exports := client.APIExports(config.Hub, in)
-	want := computeExport(config.ComputeResources)
+func ensureExport(ctx context.Context, hub *client.Hub, in logicalcluster.Path, want *apisv1alpha2.APIExport) error {
+	exports := client.APIExports(hub, in)
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		stored, err := exports.Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {

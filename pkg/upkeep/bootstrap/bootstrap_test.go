@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -56,6 +57,18 @@ func TestComputeExport(t *testing.T) {
 	}
 	if export.Annotations["extra.apis.kcp.io/compute.workload.kcp.io"] != "true" || export.Annotations["kcp.io/path"] != "root:compute" {
 		t.Errorf("annotations %v", export.Annotations)
+	}
+}
+
+// TestSystemExports holds what prepare believes: that the exports which need no
+// binding exist.
+func TestSystemExports(t *testing.T) {
+	var got []string
+	for _, export := range systemExports() {
+		got = append(got, export.Name)
+	}
+	if diff := cmp.Diff(prepare.ExportsServedEverywhere(), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 
 	"github.com/atriumhub/atrium/pkg/homes/naming"
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -16,7 +17,7 @@ import (
 
 const (
 	// ComputeWorkspace is the workspace below root that offers compute.
-	ComputeWorkspace = "compute"
+	ComputeWorkspace = prepare.ComputeWorkspace
 	// ComputeExport is the APIExport of the workload APIs.
 	ComputeExport = "kubernetes"
 )
@@ -34,6 +35,13 @@ const (
 	readerBinding      = "system:kcp:authenticated:tenancy:reader"
 	typeUseRole        = "system:kcp:universal-workspacetype-use"
 	typeUseBinding     = "system:kcp:authenticated:universal-workspacetype-use"
+	clusterAdmin       = "system:kcp:logical-cluster-admin"
+	tenancyBindRole    = "system:kcp:apiexport:tenancy:bind"
+	tenancyBinding     = "system:kcp:authenticated:apiexport:tenancy:bind"
+	topologyBindRole   = "system:kcp:apiexport:topology:bind"
+	topologyBinding    = "system:kcp:authenticated:apiexport:topology:bind"
+	shardsBindRole     = "system:kcp:apiexport:shards:bind"
+	shardsBinding      = "system:kcp:authenticated:apiexport:shards:bind"
 	computeBindRole    = "system:kcp:apiexport:kubernetes:bind"
 	computeBindBinding = "system:kcp:authenticated:apiexport:kubernetes:bind"
 )
@@ -65,6 +73,10 @@ func globalGrants() []grant {
 	return []grant{
 		{role: adminRole, binding: adminBinding, group: adminGroup},
 		{role: accessRole, rules: []rbacv1.PolicyRule{enter()}},
+		{role: clusterAdmin, binding: clusterAdmin, group: clusterAdmin, rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{corev1alpha1.GroupName}, Resources: []string{"logicalclusters", "logicalclusters/status"}, Verbs: []string{rbacv1.VerbAll}},
+			{APIGroups: []string{tenancyv1alpha1.GroupName}, Resources: []string{"workspaces"}, Verbs: []string{"get", "update", "delete"}},
+		}},
 	}
 }
 
@@ -93,18 +105,26 @@ func rootGrants() []grant {
 			},
 			Verbs: []string{"use"},
 		}}},
+		mayBind(tenancyBindRole, tenancyBinding, tenancyExport),
+		mayBind(topologyBindRole, topologyBinding, topologyExport),
+		mayBind(shardsBindRole, shardsBinding, shardsExport),
 	}
+}
+
+// mayBind lets everybody who logged in bind an export.
+func mayBind(role, binding, export string) grant {
+	return grant{role: role, binding: binding, rules: []rbacv1.PolicyRule{{
+		APIGroups:     []string{apisv1alpha2.GroupName},
+		Resources:     []string{"apiexports"},
+		ResourceNames: []string{export},
+		Verbs:         []string{"bind", "get"},
+	}}}
 }
 
 func computeGrants() []grant {
 	return []grant{
 		{role: accessRole, binding: accessBinding},
-		{role: computeBindRole, binding: computeBindBinding, rules: []rbacv1.PolicyRule{{
-			APIGroups:     []string{apisv1alpha2.GroupName},
-			Resources:     []string{"apiexports"},
-			ResourceNames: []string{ComputeExport},
-			Verbs:         []string{"bind", "get"},
-		}}},
+		mayBind(computeBindRole, computeBindBinding, ComputeExport),
 	}
 }
 
@@ -149,15 +169,43 @@ func computeWorkspace() *tenancyv1alpha1.Workspace {
 	}
 }
 
-// computeExport offers resources that the hub itself has the registries of;
-// the schemas they name say so, and exist nowhere else.
+func rootShard(url string) *corev1alpha1.Shard {
+	return &corev1alpha1.Shard{
+		ObjectMeta: metav1.ObjectMeta{Name: corev1alpha1.RootShardName},
+		Spec:       corev1alpha1.ShardSpec{BaseURL: url, ExternalURL: url, VirtualWorkspaceURL: url},
+	}
+}
+
+const (
+	tenancyExport  = "tenancy.kcp.io"
+	topologyExport = "topology.kcp.io"
+	shardsExport   = "shards.core.kcp.io"
+)
+
+// systemExports are those of root. Every workspace serves what they offer; they
+// are there for clients that bind them first. The hub has no kinds of topology.
+func systemExports() []*apisv1alpha2.APIExport {
+	tenancy, core := tenancyv1alpha1.SchemeGroupVersion, corev1alpha1.SchemeGroupVersion
+	return []*apisv1alpha2.APIExport{
+		newExport(tenancyExport, logicalcluster.Root.Path(), []schema.GroupVersionResource{
+			tenancy.WithResource("workspaceauthenticationconfigurations"), tenancy.WithResource("workspaces"), tenancy.WithResource("workspacetypes"),
+		}),
+		newExport(topologyExport, logicalcluster.Root.Path(), nil),
+		newExport(shardsExport, logicalcluster.Root.Path(), []schema.GroupVersionResource{core.WithResource("shards")}),
+	}
+}
+
 func computeExport(resources []schema.GroupVersionResource) *apisv1alpha2.APIExport {
+	export := newExport(ComputeExport, logicalcluster.Root.Path().Join(ComputeWorkspace), resources)
+	export.Annotations[workloadv1alpha1.ComputeAPIExportAnnotationKey] = "true"
+	return export
+}
+
+// newExport offers resources that the hub itself has; the schemas they name say
+// so, and exist nowhere else.
+func newExport(name string, in logicalcluster.Path, resources []schema.GroupVersionResource) *apisv1alpha2.APIExport {
 	export := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{
-		Name: ComputeExport,
-		Annotations: map[string]string{
-			workloadv1alpha1.ComputeAPIExportAnnotationKey: "true",
-			corev1alpha1.PathAnnotationKey:                 logicalcluster.Root.Path().Join(ComputeWorkspace).String(),
-		},
+		Name: name, Annotations: map[string]string{corev1alpha1.PathAnnotationKey: in.String()},
 	}}
 	for _, gvr := range resources {
 		export.Spec.Resources = append(export.Spec.Resources, apisv1alpha2.ResourceSchema{

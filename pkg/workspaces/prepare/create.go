@@ -122,9 +122,7 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 	if err != nil {
 		return fmt.Errorf("workspace type %q cannot be used: %w", ref, err)
 	}
-	path, name := around.ParentType.Split()
-	parent := tenancyv1alpha1.WorkspaceTypeReference{Path: path.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}
-	if err := fits(parent, ref, lookup); err != nil {
+	if err := fits(referenceOf(around.ParentType), ref, lookup); err != nil {
 		return err
 	}
 	workspace.Spec.Type = &ref
@@ -158,8 +156,8 @@ func withBuiltins(lookup TypeLookup) TypeLookup {
 var builtins = BuiltinTypes()
 
 // ResolvedType returns the type of workspace, which lives in the workspace at
-// parent. The error says which type is missing.
-func ResolvedType(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Path, types TypeLookup) (Resolved, error) {
+// parent, of type parentType. The error says why it can not be of that type.
+func ResolvedType(workspace *tenancyv1alpha1.Workspace, parent, parentType logicalcluster.Path, types TypeLookup) (Resolved, error) {
 	if workspace.Spec.Type == nil {
 		return Resolved{}, errors.New("spec.type is missing")
 	}
@@ -168,7 +166,16 @@ func ResolvedType(workspace *tenancyv1alpha1.Workspace, parent logicalcluster.Pa
 	if !ok {
 		return Resolved{}, &Unresolved{Missing: []tenancyv1alpha1.WorkspaceTypeReference{ref}}
 	}
-	return Resolve(ref, lookup)
+	resolved, err := Resolve(ref, lookup)
+	if err != nil {
+		return resolved, err
+	}
+	return resolved, fits(referenceOf(parentType), ref, lookup)
+}
+
+func referenceOf(path logicalcluster.Path) tenancyv1alpha1.WorkspaceTypeReference {
+	home, name := path.Split()
+	return tenancyv1alpha1.WorkspaceTypeReference{Path: home.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}
 }
 
 // Privileged reports whether u acts for the hub itself.

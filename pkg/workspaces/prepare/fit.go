@@ -12,7 +12,7 @@ import (
 // each other. A type stands for all types it extends: it has their limits, and
 // is allowed where one of them is. A type that does not exist sets no limits.
 func fits(parent, child tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) error {
-	parents, children := follow(parent, lookup).lineage, follow(child, lookup).lineage
+	parents, children := lineage(parent, lookup), lineage(child, lookup)
 	for _, kind := range children {
 		if limit := kind.Type.Spec.LimitAllowedParents; !admits(limit, parents, lookup) {
 			return fmt.Errorf("a workspace of type %q can not be made in one of type %q: %s", child, parent, allowed(limit, "its parent"))
@@ -54,4 +54,13 @@ func allowed(limit *tenancyv1alpha1.WorkspaceTypeSelector, who string) string {
 		return "nothing is allowed as " + who
 	}
 	return fmt.Sprintf("%s has to be of one of the types %v", who, limit.Types)
+}
+
+// lineage returns kind and all types it extends. One that was deleted is still
+// what its workspaces are.
+func lineage(kind tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) []Ancestor {
+	if found := follow(kind, lookup).lineage; len(found) > 0 {
+		return found
+	}
+	return []Ancestor{{kind, &tenancyv1alpha1.WorkspaceType{}}}
 }

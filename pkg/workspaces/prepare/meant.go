@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"encoding/json"
+	"fmt"
 
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -21,6 +22,24 @@ func MeantWorkspaces(kind *tenancyv1alpha1.WorkspaceType) map[string]logicalclus
 		return nil
 	}
 	return meant
+}
+
+// SetMeant notes down, in a type that is about to be stored, what the paths in it
+// mean.
+func SetMeant(kind *tenancyv1alpha1.WorkspaceType, meant map[string]logicalcluster.Name) error {
+	delete(kind.Annotations, tenancyv1alpha1.MeantAnnotationKey)
+	if len(meant) == 0 {
+		return nil
+	}
+	value, err := json.Marshal(meant)
+	if err != nil {
+		return fmt.Errorf("failed to note down the workspaces: %w", err)
+	}
+	if kind.Annotations == nil {
+		kind.Annotations = map[string]string{}
+	}
+	kind.Annotations[tenancyv1alpha1.MeantAnnotationKey] = string(value)
+	return nil
 }
 
 // TypeOf returns the type of a workspace from its inside. The path in it is the

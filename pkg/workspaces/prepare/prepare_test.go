@@ -378,7 +378,7 @@ func TestLogicalClusterObject(t *testing.T) {
 			CreatedBy:    &authenticationv1.UserInfo{Username: "ann"},
 		},
 	}
-	kind, err := ResolvedType(&workspace, "root:org", nil)
+	kind, err := ResolvedType(&workspace, "root:org", "root:organization", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,9 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
+// ComputeWorkspace is the workspace below root that offers compute.
+const ComputeWorkspace = "compute"
+
 // TypeLookup finds a WorkspaceType in the workspace at path.
 type TypeLookup func(path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) (*tenancyv1alpha1.WorkspaceType, bool)
 

@@ -60,6 +60,9 @@ const (
 	// WorkspaceAPIBindingsInitialized tells whether the default APIBindings of
 	// the type are bound.
 	WorkspaceAPIBindingsInitialized conditionsv1alpha1.ConditionType = "APIBindingsInitialized"
+	// WorkspaceAPIBindingsReconciled tells, once the workspace is in use, whether
+	// the default APIBindings that its type keeps up are bound.
+	WorkspaceAPIBindingsReconciled conditionsv1alpha1.ConditionType = "APIBindingsReconciled"
 	// WorkspaceContentDeleted tells, during deletion, whether all content is
 	// gone.
 	WorkspaceContentDeleted conditionsv1alpha1.ConditionType = "WorkspaceContentDeleted"

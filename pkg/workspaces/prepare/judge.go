@@ -1,0 +1,120 @@
+package prepare
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// typeName is what references to a type may contain.
+var typeName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// reservedDomains are of labels that no type puts on Workspaces: the hub and
+// Kubernetes give them meanings.
+var reservedDomains = []string{"kcp.io", "atrium.io", "k8s.io", "kubernetes.io"}
+
+// TypeName judges the name of a new type that is to live in home.
+func TypeName(kind *tenancyv1alpha1.WorkspaceType, home logicalcluster.Name) error {
+	switch {
+	case !typeName.MatchString(kind.Name):
+		return fmt.Errorf("metadata.name %q: the name of a workspace type has 1 to 63 characters of a-z, 0-9 and '-', begins with a letter and does not end with '-'", kind.Name)
+	case len(kind.Name) < 2 && (kind.Spec.Initializer || kind.Spec.Terminator):
+		return fmt.Errorf("metadata.name %q: a type with an initializer or a terminator needs a name of two characters at least", kind.Name)
+	case kind.Name == string(tenancyv1alpha1.RootWorkspaceTypeName) && home != logicalcluster.Root:
+		return errors.New("metadata.name: a type called root can only be made in the root workspace")
+	}
+	return nil
+}
+
+// TypeSpec judges what can be told from a type alone. References without a path
+// are an error where nobody could say what they mean.
+func TypeSpec(spec tenancyv1alpha1.WorkspaceTypeSpec) error {
+	if spec.DefaultChildWorkspaceType != nil && spec.DefaultChildWorkspaceType.Path == "" {
+		return errors.New("spec.defaultChildWorkspaceType.path has to be set")
+	}
+	return errors.Join(
+		limit("spec.limitAllowedChildren", spec.LimitAllowedChildren),
+		limit("spec.limitAllowedParents", spec.LimitAllowedParents),
+		additionalLabels(spec.AdditionalWorkspaceLabels),
+		rules("spec.initializerPermissions", spec.Initializer, spec.InitializerPermissions),
+		rules("spec.terminatorPermissions", spec.Terminator, spec.TerminatorPermissions),
+	)
+}
+
+func limit(where string, selector *tenancyv1alpha1.WorkspaceTypeSelector) error {
+	switch {
+	case selector == nil:
+		return nil
+	case selector.None && len(selector.Types) > 0:
+		return fmt.Errorf("%s: none and types exclude each other", where)
+	case !selector.None && len(selector.Types) == 0:
+		return fmt.Errorf("%s says nothing: set none or types, or leave it out to allow all types", where)
+	}
+	for i, ref := range selector.Types {
+		if ref.Path == "" {
+			return fmt.Errorf("%s.types[%d].path has to be set", where, i)
+		}
+	}
+	return nil
+}
+
+func additionalLabels(labels map[string]string) error {
+	where := field.NewPath("spec", "additionalWorkspaceLabels")
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		if reservedLabel(key) {
+			return fmt.Errorf("%s: label %q is reserved: labels of %s are written by the hub and by Kubernetes only", where, key, strings.Join(reservedDomains, ", "))
+		}
+	}
+	return metav1validation.ValidateLabels(labels, where).ToAggregate()
+}
+
+func reservedLabel(key string) bool {
+	domain, _, qualified := strings.Cut(key, "/")
+	return qualified && slices.ContainsFunc(reservedDomains, func(reserved string) bool {
+		return domain == reserved || strings.HasSuffix(domain, "."+reserved)
+	})
+}
+
+// rules judges the form of permissions. Without whom they are for they would be
+// accepted and ignored.
+func rules(where string, wanted bool, rules []rbacv1.PolicyRule) error {
+	if len(rules) > 0 && !wanted {
+		return fmt.Errorf("%s is for a type with spec.%s: true", where, strings.TrimSuffix(strings.TrimPrefix(where, "spec."), "Permissions"))
+	}
+	for i, rule := range rules {
+		switch {
+		case len(rule.Verbs) == 0:
+			return fmt.Errorf("%s[%d].verbs has to be set", where, i)
+		case slices.Contains(rule.Verbs, "impersonate"):
+			return fmt.Errorf("%s[%d].verbs: impersonate can not be given away: who acts in a workspace acts as himself", where, i)
+		case len(rule.NonResourceURLs) > 0 && len(rule.Resources)+len(rule.APIGroups)+len(rule.ResourceNames) > 0:
+			return fmt.Errorf("%s[%d]: nonResourceURLs stand alone in a rule", where, i)
+		case len(rule.NonResourceURLs) == 0 && (len(rule.Resources) == 0 || len(rule.APIGroups) == 0):
+			return fmt.Errorf("%s[%d]: apiGroups and resources have to be set (the group of the core resources is \"\")", where, i)
+		}
+	}
+	return nil
+}
+
+// QualifyExtensions sets the path of the types that a extends by name alone.
+func QualifyExtensions(a Ancestor, lookup TypeLookup) {
+	with := a.Type.Spec.Extend.With
+	for i, ref := range with {
+		if ref.Path != "" {
+			continue
+		}
+		if _, with[i], _ = findType(logicalcluster.Path(a.Path), ref, withBuiltins(lookup)); with[i].Path == "" {
+			with[i].Path = a.Path
+		}
+	}
+}
