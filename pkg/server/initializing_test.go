@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -127,6 +128,10 @@ func customers(t *testing.T) logicalcluster.Path {
 	if _, err := admin.Kubernetes(path).RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	await(ctx, t, "bob may enter", func() error {
+		_, err := withToken(t, "bob-token").Kubernetes(path).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		return err
+	})
 	return path
 }
 
@@ -395,7 +400,12 @@ func TestWhatInitializersMayNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Stop()
-	if err := withdraw(ctx, robot, workspace, "initializers", own); err != nil {
+	cluster, err := client.LogicalClusters(robot, workspace.Path()).Get(ctx, "cluster", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster.Status.Initializers = slices.DeleteFunc(cluster.Status.Initializers, func(id corev1alpha1.LogicalClusterInitializer) bool { return string(id) == own })
+	if _, err := client.LogicalClusters(robot, workspace.Path()).UpdateStatus(ctx, cluster, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	awaitEnd(ctx, t, held)
@@ -448,5 +458,219 @@ func awaitEnd(ctx context.Context, t *testing.T, held watch.Interface) {
 		case <-ctx.Done():
 			t.Fatal("the watch goes on")
 		}
+	}
+}
+
+// TestTerminatorsHoldDeletion: the content of a workspace is there for its
+// terminator until that says it is done; before deletion it has no business there.
+func TestTerminatorsHoldDeletion(t *testing.T) {
+	for name, spec := range map[string]tenancyv1alpha1.WorkspaceTypeSpec{
+		"as the creator": {Terminator: true},
+		"by rules": {Terminator: true, TerminatorPermissions: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get", "delete"}},
+		}},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			p, in := newPlatform(t, spec), customers(t)
+			workspace, ordered := p.order(t, in)
+			bob, robot := withToken(t, "bob-token"), p.view(t, "terminatingworkspaces", p.token)
+			record := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "record"}}
+			await(ctx, t, "bob may enter", func() error {
+				_, err := bob.Kubernetes(workspace.Path()).CoreV1().ConfigMaps("default").Create(ctx, record, metav1.CreateOptions{})
+				return err
+			})
+			read := func() error {
+				_, err := robot.Kubernetes(workspace.Path()).CoreV1().ConfigMaps("default").Get(ctx, "record", metav1.GetOptions{})
+				return err
+			}
+			await(ctx, t, "there is nothing to do yet", func() error {
+				if err := read(); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "does not wait for") {
+					return fmt.Errorf("reading gives %v", err)
+				}
+				return nil
+			})
+			if err := withdraw(ctx, robot, workspace, "terminators", p.id.String()+":prepared"); !apierrors.IsNotFound(err) {
+				t.Errorf("done before it began: %v", err)
+			}
+			if err := client.Workspaces(bob, in).Delete(ctx, ordered, metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			await(ctx, t, "the terminator's turn", read)
+			list, err := robot.Dynamic(client.Everywhere).Resource(logicalClusters).List(ctx, metav1.ListOptions{})
+			if err != nil || len(list.Items) != 1 || logicalcluster.From(&list.Items[0]) != workspace {
+				t.Errorf("what waits: %v, %v", list, err)
+			}
+			if _, err := robot.Kubernetes(workspace.Path()).CoreV1().Secrets("default").List(ctx, metav1.ListOptions{}); (err == nil) != (name == "as the creator") {
+				t.Errorf("reading secrets %s: %v", name, err)
+			}
+			if err := robot.Kubernetes(workspace.Path()).CoreV1().ConfigMaps("default").Delete(ctx, "record", metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+			if found, err := client.Workspaces(bob, in).Get(ctx, ordered, metav1.GetOptions{}); err != nil || found.Status.Phase != "Terminating" {
+				t.Errorf("the workspace does not wait: %v, %v", found, err)
+			}
+			if err := withdraw(ctx, robot, workspace, "terminators", p.id.String()+":prepared"); err != nil {
+				t.Fatal(err)
+			}
+			await(ctx, t, "the workspace is gone", func() error {
+				if _, err := client.Workspaces(bob, in).Get(ctx, ordered, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+					return fmt.Errorf("it is there: %v", err)
+				}
+				return nil
+			})
+			if err := read(); !apierrors.IsForbidden(err) {
+				t.Errorf("reading what is gone: %v", err)
+			}
+		})
+	}
+}
+
+// TestTheCreatorsNameIsLentForOneWorkspace: whose type somebody uses becomes him
+// in the new workspace, with what he may do there, and nowhere else.
+func TestTheCreatorsNameIsLentForOneWorkspace(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p, in := newPlatform(t, tenancyv1alpha1.WorkspaceTypeSpec{Initializer: true}), customers(t)
+	bob, robot := withToken(t, "bob-token"), p.view(t, "initializingworkspaces", p.token)
+	for _, export := range []string{"for-bob", "for-robots"} {
+		if _, err := client.APIExports(bob, in).Create(ctx, &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{Name: export}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grant(t, bob, in, "for-robots", []rbacv1.PolicyRule{{
+		APIGroups: []string{"apis.kcp.io"}, Resources: []string{"apiexports"}, ResourceNames: []string{"for-robots"}, Verbs: []string{"bind"},
+	}}, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "system:kcp:serviceaccount:" + p.id.String() + ":default:default"})
+	workspace, _ := p.order(t, in)
+	await(ctx, t, "the robot's turn", func() error {
+		_, err := robot.Kubernetes(workspace.Path()).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		return err
+	})
+	review, err := robot.Kubernetes(workspace.Path()).AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil || review.Status.UserInfo.Username != "bob" || slices.Contains(review.Status.UserInfo.Groups, "system:serviceaccounts") {
+		t.Errorf("inside it is %+v, %v", review, err)
+	}
+	bind := func(hub *client.Hub, export string) error {
+		_, err := client.APIBindings(hub, workspace.Path()).Create(ctx, &apisv1alpha2.APIBinding{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "bound-"},
+			Spec:       apisv1alpha2.APIBindingSpec{Reference: apisv1alpha2.BindingReference{Export: &apisv1alpha2.ExportBindingReference{Path: in.String(), Name: export}}},
+		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	if err := bind(robot, "for-bob"); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "no permission to bind") {
+		t.Errorf("it binds what only bob may: %v", err)
+	}
+	await(ctx, t, "it binds what was granted to it", func() error { return bind(robot, "for-robots") })
+
+	// Bob loses what he may do there, and with him the robot.
+	api := as(t, "shard-base").Kubernetes(workspace.Path()).RbacV1().ClusterRoleBindings()
+	if err := api.Delete(ctx, "workspace-admin", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "it has not more than bob", func() error {
+		_, err := robot.Kubernetes(workspace.Path()).CoreV1().Secrets("default").List(ctx, metav1.ListOptions{})
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `acts here as "bob"`) {
+			return fmt.Errorf("it reads secrets: %v", err)
+		}
+		return nil
+	})
+}
+
+// TestNobodyBecomesTheHubByPreparing: who prepares workspaces that administrators
+// of the hub create has what an administrator of the workspace has.
+func TestNobodyBecomesTheHubByPreparing(t *testing.T) {
+	p := newPlatform(t, tenancyv1alpha1.WorkspaceTypeSpec{Initializer: true})
+	robot := p.view(t, "initializingworkspaces", p.token)
+	for _, creator := range []string{"base", "shard-base"} {
+		t.Run(creator, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			in := customers(t)
+			made, err := client.Workspaces(as(t, creator), in).Create(ctx, &tenancyv1alpha1.Workspace{
+				ObjectMeta: metav1.ObjectMeta{GenerateName: "ordered-"},
+				Spec:       tenancyv1alpha1.WorkspaceSpec{Type: &tenancyv1alpha1.WorkspaceTypeReference{Path: p.path.String(), Name: "prepared"}},
+			}, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			workspace := logicalcluster.Name(made.Spec.Cluster)
+			inside := robot.Kubernetes(workspace.Path())
+			await(ctx, t, "the robot's turn", func() error {
+				_, err := inside.CoreV1().Secrets("default").List(ctx, metav1.ListOptions{})
+				return err
+			})
+			grant(t, robot, workspace.Path(), "friend", []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+				rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "friend"})
+			review, err := inside.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, group := range review.Status.UserInfo.Groups {
+				if group == "system:masters" || group == "system:kcp:admin" {
+					t.Errorf("it is in group %s", group)
+				}
+			}
+			labelled, err := inside.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+				Name: "sneaky", Labels: map[string]string{"state.workload.kcp.io/abc": "Sync"},
+			}}, metav1.CreateOptions{})
+			if err != nil || len(labelled.Labels) != 0 {
+				t.Errorf("it writes what is reserved to the hub: %v, %v", labelled, err)
+			}
+			reads := robot.REST()
+			for _, path := range []string{"/metrics", "/debug/pprof/", "/configz"} {
+				if err := reads.Get().AbsPath(workspace.Path().RequestPath() + path).Do(ctx).Error(); !apierrors.IsForbidden(err) {
+					t.Errorf("%s: %v", path, err)
+				}
+			}
+		})
+	}
+}
+
+// TestDiscoveryOfViews: of many workspaces only what the view shows of them is
+// described; of one, what it serves.
+func TestDiscoveryOfViews(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p, in := newPlatform(t, tenancyv1alpha1.WorkspaceTypeSpec{Initializer: true, InitializerPermissions: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"create"}},
+	}}), customers(t)
+	workspace, _ := p.order(t, in)
+	robot := p.view(t, "initializingworkspaces", p.token)
+	served := func(at logicalcluster.Path) (found []string, err error) {
+		_, lists, err := robot.Kubernetes(at).Discovery().ServerGroupsAndResources()
+		for _, list := range lists {
+			for _, resource := range list.APIResources {
+				found = append(found, list.GroupVersion+"/"+resource.Name)
+			}
+		}
+		return found, err
+	}
+	await(ctx, t, "discovery of one", func() error {
+		found, err := served(workspace.Path())
+		if err == nil && (!slices.Contains(found, "v1/configmaps") || !slices.Contains(found, "core.kcp.io/v1alpha1/logicalclusters")) {
+			t.Errorf("a workspace serves %v", found)
+		}
+		return err
+	})
+	found, err := served(client.Everywhere)
+	if want := []string{"core.kcp.io/v1alpha1/logicalclusters", "core.kcp.io/v1alpha1/logicalclusters/status"}; err != nil || !slices.Equal(found, want) {
+		t.Errorf("all serve %v, %v", found, err)
+	}
+	for _, form := range []string{"/openapi/v2", "/openapi/v3", "/openapi/v3/apis/core.kcp.io/v1alpha1", "/apis/core.kcp.io", "/version"} {
+		if err := robot.REST().Get().AbsPath("/clusters/*" + form).Do(ctx).Error(); err != nil {
+			t.Errorf("%s: %v", form, err)
+		}
+	}
+	initial := true
+	events, err := robot.Dynamic(client.Everywhere).Resource(logicalClusters).Watch(ctx, metav1.ListOptions{
+		SendInitialEvents: &initial, ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, AllowWatchBookmarks: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Stop()
+	if event := <-events.ResultChan(); event.Type != watch.Added || logicalcluster.From(event.Object.(*unstructured.Unstructured)) != workspace {
+		t.Errorf("a watch begins with %+v", event)
 	}
 }
