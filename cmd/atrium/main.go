@@ -35,7 +35,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newStartCommand())
+	root.AddCommand(newStartCommand(), newKeysCommand())
 	return root
 }
 

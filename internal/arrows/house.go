@@ -21,16 +21,18 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors",
+		"pkg/identity/issuer",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/customresources", "pkg/nativeapis",
 	}},
-	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
+	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{
 		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",
+		"pkg/upkeep/tokensecrets",
 		"internal/cli",
 	}},
 	{"F6", "composition roots", []string{"pkg/server", "pkg/syncer", "internal/cliatrium", "internal/cliws"}},
@@ -70,7 +72,7 @@ var Walls = []Wall{
 	{
 		Rooms: []string{
 			"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
-			"pkg/identity", "pkg/homes/naming",
+			"pkg/identity/...", "pkg/homes/naming",
 		},
 		Out: []string{
 			"net", "os", "go.etcd.io", "k8s.io/apiserver/pkg/storage", "k8s.io/klog", "k8s.io/utils/clock",

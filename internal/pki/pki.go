@@ -1,6 +1,6 @@
 // Package pki makes the few keys and certificates a hub needs, and keeps them
 // in files: an authority, a serving certificate, client certificates for the
-// administrators, and the key that signs service account tokens.
+// administrators, and the secrets behind service account tokens.
 //
 // Files are made once and kept. Certificates that expire within the renewal
 // window are made anew from the same authority, so that a restart is enough to
@@ -100,13 +100,6 @@ func (a *Authority) Client(name, user string, groups ...string) (Pair, error) {
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-}
-
-// SigningKey returns the file of a private key called name, made if missing.
-func (a *Authority) SigningKey(name string) (string, error) {
-	file := filepath.Join(a.dir, name+".key")
-	_, err := loadOrMakeKey(file)
-	return file, err
 }
 
 func (a *Authority) leaf(name string, template *x509.Certificate) (Pair, error) {

@@ -1,6 +1,5 @@
-// Package access decides who may do what: the chain of authorizers, role
-// based access control per workspace, and the lookups that bind a service
-// account's token to its workspace.
+// Package access decides who may do what: the chain of authorizers, and role
+// based access control per workspace.
 //
 // The chain, in order (New):
 //

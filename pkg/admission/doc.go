@@ -7,6 +7,8 @@
 //	Bindings    to bind an export one needs the verb "bind" on it
 //	Status      what the hub reports and then relies on, it alone writes
 //	Depth       objects cannot be nested so deeply that they cost seconds
+//	Tokens      tokens are for their workspace, and lie in Secrets as they are made
+//	Authentication  configurations of issuers are compiled before they are stored
 //	Definitions no definition makes the hub call a tenant's webhook
 //
 // Chain joins them, and what other rooms bring along, in one order for native

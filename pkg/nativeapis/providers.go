@@ -44,7 +44,7 @@ func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptio
 	authn, authz := config.Generic.Authentication, config.Generic.Authorization
 	return []controlplane.RESTStorageProvider{
 		coreProvider{generic: config.NewCoreGenericConfig()},
-		authenticationrest.RESTStorageProvider{Authenticator: authn.Authenticator, APIAudiences: authn.APIAudiences},
+		reviewsProvider{authenticationrest.RESTStorageProvider{Authenticator: authn.Authenticator, APIAudiences: authn.APIAudiences}},
 		authorizationrest.RESTStorageProvider{Authorizer: authz.Authorizer, RuleResolver: config.Generic.RuleResolver},
 		rbacrest.RESTStorageProvider{Authorizer: authz.Authorizer},
 		coordinationrest.RESTStorageProvider{},

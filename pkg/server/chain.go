@@ -32,6 +32,7 @@ type link func(http.Handler) http.Handler
 func (h *Hub) chain(config *genericapiserver.Config) []link {
 	upstream := func(next http.Handler) http.Handler { return genericapiserver.DefaultBuildHandlerChain(next, config) }
 	return []link{
+		h.issuers.WithPublicDocuments,
 		h.router.Wrap,
 		h.mounts.Keep,
 		upstream,
@@ -40,6 +41,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		func(next http.Handler) http.Handler { return h.homes.Wrap(next, config.Serializer) },
 		h.lasting.Wrap,
 		h.enterViews(config.Serializer),
+		h.issuers.WithDocuments,
 		h.discover,
 		shallow(config),
 		h.dispatch,

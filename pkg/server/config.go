@@ -12,15 +12,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/util/webhook"
-	"k8s.io/client-go/informers"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
 	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
-	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/atriumhub/atrium/internal/pki"
+	"github.com/atriumhub/atrium/pkg/authentication"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 )
 
@@ -38,14 +37,10 @@ type upstream struct {
 
 // controlPlaneOptions turns the hub's options into those of the generic control
 // plane. Authorization and admission are left out: the hub has its own.
-func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, authority *pki.Authority, tokens serviceaccount.ServiceAccountTokenGetter) (*options.Options, error) {
+func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, authority *pki.Authority, issuers *authentication.Issuers) (*options.Options, error) {
 	serving, err := authority.Serving("serving", servingHosts(o))
 	if err != nil {
 		return nil, fmt.Errorf("failed to make the serving certificate: %w", err)
-	}
-	signingKey, err := authority.SigningKey("service-account")
-	if err != nil {
-		return nil, fmt.Errorf("failed to make the key for service account tokens: %w", err)
 	}
 	s := options.NewOptions()
 	s.Admission, s.Authorization = nil, nil
@@ -65,11 +60,15 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	s.Etcd.StorageConfig.Transport.KeyFile = o.EtcdKeyFile
 	s.Authentication.ClientCert.ClientCA = authority.CertFile()
 	s.Authentication.TokenFile.TokenFile = o.TokenAuthFile
-	s.Authentication.ServiceAccounts.Issuers = []string{"https://kubernetes.default.svc"}
-	s.Authentication.ServiceAccounts.KeyFiles = []string{signingKey}
-	s.Authentication.ServiceAccounts.OptionalTokenGetter = func(informers.SharedInformerFactory) serviceaccount.ServiceAccountTokenGetter { return tokens }
-	s.ServiceAccountSigningKeyFile = signingKey
-	// A remembered token would be good in every workspace, see access.NewTokenGetter.
+	// Each workspace is an issuer of its own, see buildAuthentication. Upstream
+	// needs the name of one, which is also the audience that stands for the hub,
+	// and is given no keys to accept its tokens by.
+	s.Authentication.ServiceAccounts.Issuers = []string{issuers.Hub()}
+	s.Authentication.APIAudiences = []string{issuers.Hub()}
+	s.Authentication.ServiceAccounts.ExternalPublicKeysGetter = authentication.NoKeys()
+	s.Authentication.ServiceAccounts.OptionalTokenGetter = authentication.NoTokens
+	s.ServiceAccountIssuer = issuers
+	// A remembered token would be good in every workspace.
 	s.Authentication.TokenSuccessCacheTTL, s.Authentication.TokenFailureCacheTTL = 0, 0
 	// Priority and fairness upstream knows users, not workspaces, and costs a
 	// read model; the plain limit on requests in flight stands until the hub

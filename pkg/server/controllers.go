@@ -19,6 +19,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/upkeep/crds"
 	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
+	"github.com/atriumhub/atrium/pkg/upkeep/tokensecrets"
 	"github.com/atriumhub/atrium/pkg/workspaces"
 	"github.com/atriumhub/atrium/pkg/workspaces/defaults"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
@@ -54,6 +55,7 @@ func (h *Hub) buildControllers() error {
 				Hub: h.hubClient, Namespaces: m.namespaces, ServiceAccounts: m.serviceAccounts, ConfigMaps: m.configMaps,
 				Directory: h.directory, RootCA: h.authority.PEM(),
 			}),
+			tokensecrets.New(tokensecrets.Config{Hub: h.hubClient, Secrets: m.secrets, ServiceAccounts: m.serviceAccounts}),
 		},
 		bindings.New(bindings.Config{
 			HubClient: h.hubClient, APIBindings: m.bindings, APIExports: m.exports,
@@ -86,6 +88,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions()},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 		},
+		h.tokenAdmission(),
 		parts.admission,
 	)...)
 }

@@ -13,9 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -24,6 +22,7 @@ import (
 	"github.com/atriumhub/atrium/config/crds"
 	"github.com/atriumhub/atrium/internal/pki"
 	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/authentication"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/customresources"
 	"github.com/atriumhub/atrium/pkg/directory"
@@ -60,6 +59,7 @@ type Hub struct {
 	// configure
 	egress     *egress.Door
 	authority  *pki.Authority
+	issuers    *authentication.Issuers
 	systemCRDs []*apiextensionsv1.CustomResourceDefinition
 	inProcess  *inProcess
 	hubClient  *client.Hub
@@ -118,10 +118,13 @@ func (h *Hub) configure(ctx context.Context) error {
 	if h.authority, err = pki.Open(h.options.file("pki"), time.Now()); err != nil {
 		return err
 	}
+	if err := h.openIssuers(); err != nil {
+		return err
+	}
 	if h.systemCRDs, err = crds.All(); err != nil {
 		return fmt.Errorf("failed to read the hub's own definitions: %w", err)
 	}
-	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, access.NewTokenGetter(h.serviceAccount, h.secret))
+	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, h.issuers)
 	if err != nil {
 		return err
 	}
@@ -178,26 +181,15 @@ func (h *Hub) noteDefinitions() {
 	})
 }
 
-// serviceAccount finds the identity of a service account.
-func (h *Hub) serviceAccount(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
-	found, ok := h.models.serviceAccounts.Get(key)
-	if !ok {
-		return nil, false
-	}
-	return &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta}, true
-}
-
-// secret reads a Secret that a token is bound to.
-func (h *Hub) secret(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error) {
-	return h.hubClient.Kubernetes(workspace.Path()).CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-}
-
 // build makes the handler chain and the loops.
 func (h *Hub) build(context.Context) error {
 	h.rbac = access.NewRBAC(access.Roles{
 		Roles: h.models.roles, RoleBindings: h.models.roleBindings,
 		ClusterRoles: h.models.clusterRoles, ClusterRoleBindings: h.models.clusterRoleBindings,
 	})
+	if err := h.buildAuthentication(); err != nil {
+		return err
+	}
 	parts, err := h.views()
 	if err != nil {
 		return err

@@ -263,30 +263,6 @@ func TestWildcardIsForTheHubItself(t *testing.T) {
 	}
 }
 
-func TestTokensBelongToTheirWorkspace(t *testing.T) {
-	mine, _ := newWorkspace(t)
-	theirs, _ := newWorkspace(t)
-	alice := withToken(t, "alice-token")
-	request, err := alice.Kubernetes(mine).CoreV1().ServiceAccounts("default").CreateToken(t.Context(), "default", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := withToken(t, request.Status.Token)
-	review := func(path logicalcluster.Path) error {
-		_, err := account.Kubernetes(path).AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-		return err
-	}
-	if err := review(mine); err != nil {
-		t.Errorf("at home: %v", err)
-	}
-	for _, path := range []logicalcluster.Path{theirs, "root", logicalcluster.SystemAdmin.Path(), mine} {
-		err := review(path)
-		if path == mine && err != nil || path != mine && !apierrors.IsUnauthorized(err) {
-			t.Errorf("the token in %s right after it was used at home: %v", path, err)
-		}
-	}
-}
-
 func TestNobodyBecomesTheHub(t *testing.T) {
 	path, _ := newWorkspace(t)
 	for name, impersonate := range map[string]rest.ImpersonationConfig{

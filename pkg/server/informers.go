@@ -53,7 +53,11 @@ type readModels struct {
 	clusterRoleBindings *informers.Informer[*rbacv1.ClusterRoleBinding]
 	namespaces          *informers.Informer[*corev1.Namespace]
 	serviceAccounts     *metadata
-	configMaps          *metadata
+	// authentication are the issuers that tenants named.
+	authentication *informers.Informer[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration]
+
+	secrets    *metadata
+	configMaps *metadata
 	// placeable are the resources that placement assigns to sync targets.
 	placeable map[schema.GroupVersionResource]scheduling.Objects
 
@@ -102,6 +106,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 
 	m.workspaces = system[*tenancyv1alpha1.Workspace](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaces"), &tenancyv1alpha1.Workspace{}, &tenancyv1alpha1.WorkspaceList{})
 	m.workspaceTypes = system[*tenancyv1alpha1.WorkspaceType](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspacetypes"), &tenancyv1alpha1.WorkspaceType{}, &tenancyv1alpha1.WorkspaceTypeList{})
+	m.authentication = system[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaceauthenticationconfigurations"), &tenancyv1alpha1.WorkspaceAuthenticationConfiguration{}, &tenancyv1alpha1.WorkspaceAuthenticationConfigurationList{})
 	m.logicalClusters = system[*corev1alpha1.LogicalCluster](o, stores, corev1alpha1.SchemeGroupVersion.WithResource("logicalclusters"), &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalClusterList{})
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
@@ -123,7 +128,10 @@ func openReadModels(stores *stores) (*readModels, error) {
 	configMaps := corev1.SchemeGroupVersion.WithResource("configmaps")
 	m.configMaps = native(o, stores, configMaps, digested)
 	m.placeable[configMaps] = m.configMaps
-	for _, resource := range append([]schema.GroupVersionResource{corev1.SchemeGroupVersion.WithResource("secrets")}, nativeapis.Compute.Resources...) {
+	secrets := corev1.SchemeGroupVersion.WithResource("secrets")
+	m.secrets = native(o, stores, secrets, metadataOf)
+	m.placeable[secrets] = m.secrets
+	for _, resource := range nativeapis.Compute.Resources {
 		if resource.Resource == "pods" {
 			continue // pods are made by the children's own controllers
 		}

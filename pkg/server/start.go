@@ -151,6 +151,7 @@ func (h *Hub) runControllers(ctx context.Context) error {
 		h.stopped.Go(func() { controller.Run(ctx) })
 	}
 	h.stopped.Go(func() { h.customResources.Run(ctx) })
+	h.stopped.Go(func() { h.watchTokenSecrets(ctx) })
 	return nil
 }
 

@@ -238,7 +238,7 @@ func TestAgentsSetUpWrongly(t *testing.T) {
 		{"token", func(t *harness.Target, _ *string) { t.Kubeconfig = wrongToken }, []string{"does not accept the credentials", renewal}, false},
 		{"uid", func(t *harness.Target, _ *string) { t.UID = wrongUID }, []string{wrongUID, target.UID, "deleted and created again", renewal}, true},
 		{"target", func(t *harness.Target, _ *string) { t.Name = "nowhere" }, []string{"may not read SyncTarget", "kubectl atrium sync nowhere"}, false},
-		{"workspace", func(t *harness.Target, _ *string) { t.Kubeconfig = elsewhere }, []string{"does not accept the credentials", renewal}, false},
+		{"workspace", func(t *harness.Target, _ *string) { t.Kubeconfig = elsewhere }, []string{"they belong to another workspace", renewal}, false},
 		{"hub", func(t *harness.Target, _ *string) { t.Kubeconfig = wrongHub }, []string{"not signed by the CA", renewal}, false},
 		{"no hub", func(t *harness.Target, _ *string) { t.Kubeconfig = notAHub }, []string{"not an Atrium hub"}, false},
 		{"no workspace", func(t *harness.Target, _ *string) { t.Kubeconfig = noWorkspace }, []string{"does not name the workspace", "/clusters/"}, true},

@@ -1,4 +1,4 @@
-package access
+package authentication
 
 import (
 	"context"
@@ -6,17 +6,14 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	kubeinformers "k8s.io/client-go/informers"
 	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// tokenGetter looks a token's subject up in the workspace that judges the
-// request. A token of another workspace finds no service account there, or one
-// with another UID, and is refused: that is what binds tokens to workspaces.
-//
-// For this to hold no layer above may remember that a token was good: the
-// server turns the token cache off.
+// tokenGetter looks what a token speaks of up in the workspace that the token is
+// from. Whether it is from there was checked before, by its signature.
 type tokenGetter struct {
 	accounts func(logicalcluster.Key) (*corev1.ServiceAccount, bool)
 	secrets  func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)
@@ -31,7 +28,7 @@ func NewTokenGetter(accounts func(logicalcluster.Key) (*corev1.ServiceAccount, b
 
 // GetServiceAccount returns the account from memory.
 func (g tokenGetter) GetServiceAccount(ctx context.Context, namespace, name string) (*corev1.ServiceAccount, error) {
-	account, ok := g.accounts(logicalcluster.Key{Workspace: judging(ctx), Namespace: namespace, Name: name})
+	account, ok := g.accounts(logicalcluster.Key{Workspace: homeOf(ctx), Namespace: namespace, Name: name})
 	if !ok {
 		return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), name)
 	}
@@ -40,7 +37,7 @@ func (g tokenGetter) GetServiceAccount(ctx context.Context, namespace, name stri
 
 // GetSecret returns the Secret a token is bound to.
 func (g tokenGetter) GetSecret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	return g.secrets(ctx, judging(ctx), namespace, name)
+	return g.secrets(ctx, homeOf(ctx), namespace, name)
 }
 
 // GetPod finds nothing: the hub binds no tokens to pods.
@@ -61,4 +58,15 @@ func (g tokenGetter) GetValidatingWebhookConfiguration(_ context.Context, name s
 // GetMutatingWebhookConfiguration finds nothing: no tokens are bound to it.
 func (g tokenGetter) GetMutatingWebhookConfiguration(_ context.Context, name string) (*admissionregistrationv1.MutatingWebhookConfiguration, error) {
 	return nil, apierrors.NewNotFound(admissionregistrationv1.Resource("mutatingwebhookconfigurations"), name)
+}
+
+// NoTokens is the lookup of upstream's own authenticator of service accounts,
+// which is to accept nobody.
+func NoTokens(kubeinformers.SharedInformerFactory) serviceaccount.ServiceAccountTokenGetter {
+	return tokenGetter{
+		accounts: func(logicalcluster.Key) (*corev1.ServiceAccount, bool) { return nil, false },
+		secrets: func(_ context.Context, _ logicalcluster.Name, _, name string) (*corev1.Secret, error) {
+			return nil, apierrors.NewNotFound(corev1.Resource("secrets"), name)
+		},
+	}
 }
