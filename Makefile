@@ -39,11 +39,13 @@ help: ## print this
 	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build the four programs into bin/
-	@echo "Building bin/atrium, atrium-syncer, kubectl-ws and kubectl-atrium $(VERSION), on Kubernetes $(KUBERNETES)."
+build: ## build the programs into bin/, with what completes their arguments
+	@echo "Building bin/atrium, atrium-syncer and the plugins of kubectl $(VERSION), on Kubernetes $(KUBERNETES)."
 	@echo "The first build compiles Kubernetes and takes about 10 minutes on 2 cores; later ones take seconds."
 	@mkdir -p bin
 	@go build -v -ldflags "$(LDFLAGS)" -o bin/ ./cmd/... $(counted)
+	@ln -sf kubectl-create-workspace bin/kubectl-create-ws
+	@install -m 0755 cmd/completion/kubectl_complete-* bin/
 
 .PHONY: test
 test: ## run all tests: packages, end to end, child clusters

@@ -36,7 +36,7 @@ var House = []Floor{
 		"internal/cli",
 	}},
 	{"F6", "composition roots", []string{"pkg/server", "pkg/syncer", "internal/cliatrium", "internal/cliws"}},
-	{"F7", "flags and exit codes", []string{"cmd/atrium", "cmd/atrium-syncer", "cmd/kubectl-ws", "cmd/kubectl-atrium"}},
+	{"F7", "flags and exit codes", []string{"cmd/atrium", "cmd/atrium-syncer", "cmd/kubectl-ws", "cmd/kubectl-atrium", "cmd/kubectl-create-workspace"}},
 	{"yard", "tools of the repository, no part of a program", []string{"internal/arrows", "internal/staging"}},
 }
 
@@ -62,7 +62,7 @@ var Walls = []Wall{
 	{
 		Rooms: []string{
 			"sdk/...", "config/crds", "pkg/syncer/...", "internal/cli", "internal/cliatrium", "internal/cliws",
-			"cmd/atrium-syncer", "cmd/kubectl-ws", "cmd/kubectl-atrium",
+			"cmd/atrium-syncer", "cmd/kubectl-ws", "cmd/kubectl-atrium", "cmd/kubectl-create-workspace",
 		},
 		Out:     []string{"k8s.io/apiserver", "k8s.io/kubernetes", "go.etcd.io"},
 		Deep:    true,

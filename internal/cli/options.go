@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
@@ -110,4 +112,16 @@ func (o *Options) overrides() *clientcmd.ConfigOverrides {
 	overrides.ClusterInfo.Server = o.Server
 	overrides.AuthInfo.Token = o.Token
 	return &overrides
+}
+
+// ContextNames are the names of the contexts there are, none when the kubeconfig
+// cannot be read.
+func (o *Options) ContextNames() []string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.Kubeconfig
+	config, err := rules.Load()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(config.Contexts))
 }

@@ -94,6 +94,26 @@ func (s *Session) Workspace(ctx context.Context) (logicalcluster.Path, error) {
 	return s.Resolve(ctx, d)
 }
 
+// Below returns the path of a workspace that was named as an argument: relative
+// to the workspace to work in, or absolute. userHome is as in ParseDestination.
+func (s *Session) Below(ctx context.Context, typed, userHome string) (logicalcluster.Path, error) {
+	d := ParseDestination(typed, userHome)
+	if d.Where == ToPrevious {
+		return "", fmt.Errorf("%q is not a workspace here: the previous workspace can only be entered, with 'kubectl ws -'", typed)
+	}
+	if d.Where == ToHome || d.Absolute {
+		return s.Resolve(ctx, d)
+	}
+	from, err := s.Workspace(ctx)
+	if err != nil {
+		return "", err
+	}
+	if d.Where == ToCurrent {
+		return from, nil
+	}
+	return d.Path(from, "")
+}
+
 // Resolve returns the absolute path of a destination that is a path or at home.
 func (s *Session) Resolve(ctx context.Context, d Destination) (logicalcluster.Path, error) {
 	if d.Where == ToPath && !d.Absolute && s.Current == "" {

@@ -2,7 +2,9 @@ package cliws
 
 import (
 	"context"
+	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,13 +34,17 @@ const example = `  # print the current workspace
   # create a workspace below the current one and enter it
   kubectl ws create team --enter
 
-  # print the workspaces below the current one
+  # print the workspaces below the current one, or find one anywhere
   kubectl ws tree
+  kubectl ws find team
+
+  # delete a workspace and wait until it is gone
+  kubectl ws delete team
 
   # keep a context for the current workspace
   kubectl ws create-context team`
 
-const long = `Move between workspaces, create them, and show what there is.
+const long = `Move between workspaces, create, show, find and delete them.
 
 The current workspace is the one that the current context of the kubeconfig
 points to. Entering another one rewrites the contexts "workspace.kcp.io/current"
@@ -56,26 +62,57 @@ type environment struct {
 	streams cli.Streams
 	// userHome returns the home directory that shells put in place of "~".
 	userHome func() (string, error)
+	// terminal tells whether somebody watches what is written to a stream.
+	terminal func(io.Writer) bool
 	// after is time.After.
 	after func(time.Duration) <-chan time.Time
 }
 
+// home is the home directory that shells put in place of "~", or empty when there
+// is none: then no shell can have done it.
+func (e environment) home() string {
+	home, err := e.userHome()
+	if err != nil {
+		return ""
+	}
+	return home
+}
+
 // New returns the command tree of the plugin.
 func New(streams cli.Streams) *cobra.Command {
-	return newCommand(environment{streams: streams, userHome: os.UserHomeDir, after: time.After})
+	return newCommand(standardEnvironment(streams))
+}
+
+func standardEnvironment(streams cli.Streams) environment {
+	return environment{streams: streams, userHome: os.UserHomeDir, terminal: isTerminal, after: time.After}
+}
+
+// NewCreateWorkspace returns the command of the plugin "kubectl create workspace".
+func NewCreateWorkspace(streams cli.Streams) *cobra.Command {
+	return newCreateWorkspace(standardEnvironment(streams))
+}
+
+func newCreateWorkspace(env environment) *cobra.Command {
+	cmd := newCreate(env)
+	cmd.Use = "kubectl-create-workspace <name>"
+	cmd.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl create workspace"}
+	cmd.Example = strings.ReplaceAll(cmd.Example, "kubectl ws create", "kubectl create workspace")
+	cmd.CompletionOptions = cobra.CompletionOptions{HiddenDefaultCmd: true}
+	cli.Prepare(cmd, env.streams)
+	return cmd
 }
 
 func newCommand(env environment) *cobra.Command {
 	use := &useCommand{env: env}
 	cmd := &cobra.Command{
 		Use:               "kubectl-ws [<workspace> | .. | . | - | : | ~]",
-		Short:             "Move between workspaces, create them, and show what there is",
+		Short:             "Move between workspaces, create, find and delete them",
 		Long:              long,
 		Example:           example,
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl ws"},
 		Args:              cli.Args(0, 1, "one workspace; the names in a path are joined by colons"),
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{""}
@@ -85,7 +122,8 @@ func newCommand(env environment) *cobra.Command {
 	}
 	cli.Prepare(cmd, env.streams)
 	use.bind(cmd)
-	cmd.AddCommand(newUse(env), newCurrent(env), newCreate(env), newTree(env), newCreateContext(env))
+	cmd.ValidArgsFunction = completeWith(env, &use.options, 1, workspaceCandidates(env.home()))
+	cmd.AddCommand(newUse(env), newCurrent(env), newCreate(env), newTree(env), newFind(env), newDelete(env), newCreateContext(env))
 	return cmd
 }
 
@@ -102,6 +140,7 @@ func newUse(env environment) *cobra.Command {
 		RunE:         func(cmd *cobra.Command, args []string) error { return use.run(cmd.Context(), args[0]) },
 	}
 	use.bind(cmd)
+	cmd.ValidArgsFunction = completeWith(env, &use.options, 1, workspaceCandidates(env.home()))
 	return cmd
 }
 
@@ -125,14 +164,19 @@ func newCreate(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create <name>",
 		Short: "Create a workspace below the current one",
-		Long:  "Create a workspace below the current one (or that of --workspace), wait up to a minute until it is ready, and enter it if asked to.",
+		Long: `Create a workspace below the current one (or that of --workspace), wait until it is
+ready, and enter it if asked to. What a workspace waits for is told when it takes
+longer than a moment: its initializers, and what is wrong.`,
 		Example: `  kubectl ws create team --enter
+  kubectl ws create team -w :root:org --type team
   kubectl ws create org --type root:organization --ignore-existing`,
 		Args:         cli.Args(1, 1, "the name of the new workspace"),
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, args []string) error { return create.run(cmd.Context(), args[0]) },
 	}
 	create.bind(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	completeFlags(env, cmd, &create.options)
 	return cmd
 }
 
@@ -142,12 +186,14 @@ func newTree(env environment) *cobra.Command {
 		Use:          "tree",
 		Short:        "Print the workspaces below the current one",
 		Long:         "Print the workspaces below the current one (or that of --workspace) as a tree. Workspaces that are being deleted are left out; what you may not list is mentioned at the end.",
-		Example:      "  kubectl ws tree --full",
+		Example:      "  kubectl ws tree --full\n  kubectl ws tree --wide -w :root:org",
 		Args:         cli.Args(0, 0, "no arguments; choose a workspace with --workspace"),
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return tree.run(cmd.Context()) },
 	}
 	tree.bind(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	completeFlags(env, cmd, &tree.options)
 	return cmd
 }
 
@@ -163,6 +209,8 @@ func newCreateContext(env environment) *cobra.Command {
 		RunE:         func(cmd *cobra.Command, args []string) error { return create.run(cmd.Context(), args) },
 	}
 	create.bind(cmd)
+	cmd.ValidArgsFunction = completeWith(env, &create.options, 1, contextCandidates)
+	completeFlags(env, cmd, &create.options)
 	return cmd
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// readyTimeout bounds how long "create" waits.
+// readyTimeout bounds how long "create" waits unless it is told otherwise.
 const readyTimeout = time.Minute
 
 // createCommand is "kubectl ws create".
@@ -31,6 +31,8 @@ type createCommand struct {
 	ignoreExisting   bool
 	locationSelector string
 	contextName      string
+	wait             bool
+	timeout          time.Duration
 }
 
 func (c *createCommand) bind(cmd *cobra.Command) {
@@ -41,9 +43,14 @@ func (c *createCommand) bind(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.ignoreExisting, "ignore-existing", false, "Take an existing workspace of that name and type for the new one. A --type has to be absolute then; a context of --create-context is replaced")
 	cmd.Flags().StringVar(&c.locationSelector, "location-selector", "", "Label selector for the place to keep the workspace at")
 	cmd.Flags().StringVar(&c.contextName, "create-context", "", "Name of a kubeconfig context to create for the workspace")
+	cmd.Flags().BoolVar(&c.wait, "wait", true, "Wait until the workspace is ready")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", readyTimeout, "How long to wait; 0 means as long as it takes")
 }
 
 func (c *createCommand) run(ctx context.Context, name string) error {
+	if c.enter && !c.wait {
+		return errors.New("--enter needs a workspace that is ready: leave out --wait=false, or enter it later with 'kubectl ws'")
+	}
 	wanted, err := c.workspace(name)
 	if err != nil {
 		return err
@@ -138,12 +145,15 @@ func (c *createCommand) createAndWait(ctx context.Context, workspaces *client.Wo
 		return nil, fmt.Errorf("workspace %q cannot be created with type %s, it already exists with different type %s", wanted.Name, wanted.Spec.Type, workspace.Spec.Type)
 	}
 	ready := isReady(workspace)
-	if line := createdLine(workspace, existed, ready); line != "" {
+	if line := createdLine(workspace, existed, ready, c.wait); line != "" {
 		fmt.Fprintln(c.env.streams.Out, line)
 	}
+	if !ready && !c.wait {
+		return workspace, nil
+	}
 	if !ready {
-		wait := readiness{workspaces: workspaces, after: c.env.after, progress: c.env.streams.ErrOut}
-		if workspace, err = wait.until(ctx, workspace); err != nil {
+		wait := vigil{workspaces: workspaces, after: c.env.after, progress: c.env.streams.ErrOut, timeout: c.timeout}
+		if workspace, err = wait.awaitReady(workspace.Name).until(ctx, workspace); err != nil {
 			return nil, err
 		}
 	}
@@ -162,14 +172,16 @@ func isReady(workspace *tenancyv1alpha1.Workspace) bool {
 
 // createdLine is what to say before waiting. A workspace that was created and is
 // ready at once needs no words but the final ones.
-func createdLine(workspace *tenancyv1alpha1.Workspace, existed, ready bool) string {
+func createdLine(workspace *tenancyv1alpha1.Workspace, existed, ready, wait bool) string {
 	switch {
-	case existed && ready:
+	case existed && (ready || !wait):
 		return reference(workspace) + " already exists."
 	case existed:
 		return reference(workspace) + " already exists. Waiting for it to be ready..."
 	case ready:
 		return ""
+	case !wait:
+		return reference(workspace) + " created."
 	}
 	return reference(workspace) + " created. Waiting for it to be ready..."
 }

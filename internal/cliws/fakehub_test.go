@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -38,6 +39,10 @@ type fakeHub struct {
 	// "gone" (deleted), "expired" (the watch ends), "slow" (nothing until the
 	// client gets impatient), "stuck" (nothing more).
 	birth []string
+	// death is the course of the next workspaces that are deleted, which are gone
+	// at once when it is empty: "Holds=…" (a condition with that message), "Kept"
+	// (a finalizer) and the words of birth.
+	death []string
 	time  *fakeTime
 	// requests are those since last asked, without query.
 	requests []string
@@ -47,7 +52,8 @@ type fakeWorkspace struct {
 	object tenancyv1alpha1.Workspace
 	// denied refuses everything in it, unlisted only to list its children, and
 	// unready answers 503.
-	denied, unlisted, unready bool
+	// kept refuses its deletion.
+	denied, unlisted, unready, kept bool
 	// claim is exported by a binding in it but not answered.
 	claim string
 	// course is what is yet to happen to it.
@@ -83,6 +89,8 @@ func (h *fakeHub) add(t *testing.T, line string) {
 			ws.denied = true
 		case "unlisted":
 			ws.unlisted = true
+		case "kept":
+			ws.kept = true
 		case "unready":
 			ws.unready = true
 		case "mount":
@@ -146,8 +154,12 @@ func (h *fakeHub) serve(w http.ResponseWriter, req *http.Request, path logicalcl
 		writeJSON(w, ws.bindings())
 	case named && name == "~" && h.home != "":
 		writeJSON(w, h.object(logicalcluster.Path(h.home)))
+	case named && req.Method == http.MethodDelete:
+		h.remove(w, path, name)
 	case named:
 		h.get(w, path, name)
+	case rest == "apis/core.kcp.io/v1alpha1/logicalclusters/cluster":
+		writeJSON(w, corev1alpha1.LogicalCluster{Status: corev1alpha1.LogicalClusterStatus{Phase: ws.object.Status.Phase}})
 	case rest == workspaces && req.Method == http.MethodPost:
 		h.create(w, req, path)
 	case rest == workspaces && req.URL.Query().Get("watch") != "":
@@ -183,6 +195,26 @@ func (h *fakeHub) get(w http.ResponseWriter, path logicalcluster.Path, name stri
 	writeJSON(w, ws.object)
 }
 
+func (h *fakeHub) remove(w http.ResponseWriter, path logicalcluster.Path, name string) {
+	ws := h.workspaces[path.Join(name)]
+	switch {
+	case ws == nil:
+		writeError(w, apierrors.NewNotFound(workspacesResource, name))
+		return
+	case ws.kept:
+		writeError(w, apierrors.NewForbidden(workspacesResource, name, fmt.Errorf("not yours")))
+		return
+	case len(h.death) == 0:
+		delete(h.workspaces, path.Join(name))
+		writeJSON(w, metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess})
+		return
+	}
+	ws.object.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
+	ws.object.Status.Phase = corev1alpha1.LogicalClusterPhaseDeleting
+	ws.course = slices.Clone(h.death)
+	writeJSON(w, ws.object)
+}
+
 // list answers in pages of two, so that every client has to follow them.
 func (h *fakeHub) list(w http.ResponseWriter, req *http.Request, path logicalcluster.Path) {
 	list := tenancyv1alpha1.WorkspaceList{}
@@ -196,7 +228,7 @@ func (h *fakeHub) list(w http.ResponseWriter, req *http.Request, path logicalclu
 	}
 	from, _ := strconv.Atoi(req.URL.Query().Get("continue"))
 	list.Items = list.Items[from:]
-	if len(list.Items) > 2 {
+	if len(list.Items) > 2 && req.URL.Query().Get("limit") != strconv.Itoa(completionLimit) {
 		list.Items, list.Continue = list.Items[:2], strconv.Itoa(from+2)
 	}
 	writeJSON(w, list)
@@ -230,16 +262,29 @@ func (ws *fakeWorkspace) advance() {
 	if len(ws.course) == 0 || ws.course[0][0] >= 'a' {
 		return
 	}
-	ws.object.Status.Phase = corev1alpha1.LogicalClusterPhaseType(ws.course[0])
+	next := ws.course[0]
+	ws.course = ws.course[1:]
+	if held, ok := strings.CutPrefix(next, "Holds="); ok {
+		ws.object.Status.Conditions = conditionsv1alpha1.Conditions{conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, "Some", "%s", strings.ReplaceAll(held, "_", " "))}
+		return
+	}
+	if next == "Kept" {
+		ws.object.Finalizers = []string{corev1alpha1.LogicalClusterFinalizer, "example.io/guard"}
+		return
+	}
+	ws.object.Status.Phase = corev1alpha1.LogicalClusterPhaseType(next)
 	ws.object.Status.Initializers = nil
 	if ws.object.Status.Phase == corev1alpha1.LogicalClusterPhaseInitializing {
 		ws.object.Status.Initializers = []corev1alpha1.LogicalClusterInitializer{"root:slow"}
 	}
-	ws.course = ws.course[1:]
 }
 
 func (h *fakeHub) watch(w http.ResponseWriter, req *http.Request, path logicalcluster.Path) {
 	ws := h.workspaces[path]
+	if ws == nil { // It went before anybody could watch.
+		writeJSON(w, map[string]any{"type": "DELETED", "object": h.object(path)})
+		return
+	}
 	for len(ws.course) > 0 {
 		next := ws.course[0]
 		if next[0] < 'a' {
@@ -269,6 +314,9 @@ func (h *fakeHub) watch(w http.ResponseWriter, req *http.Request, path logicalcl
 // dawdle lets the client lose patience and returns when it has said so.
 func (h *fakeHub) dawdle(w http.ResponseWriter, req *http.Request) {
 	w.(http.Flusher).Flush()
+	for len(h.time.said) > 0 {
+		<-h.time.said
+	}
 	h.time.patience <- time.Time{}
 	select {
 	case <-h.time.said:
@@ -291,12 +339,12 @@ func (f *fakeTime) after(d time.Duration) <-chan time.Time {
 	switch d {
 	case patience:
 		return f.patience
-	case readyTimeout:
-		return f.timeout
+	case reconnect:
+		now := make(chan time.Time, 1)
+		now <- time.Time{}
+		return now
 	}
-	now := make(chan time.Time, 1)
-	now <- time.Time{}
-	return now
+	return f.timeout
 }
 
 func writeJSON(w http.ResponseWriter, object any) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 //	hub         a line per workspace: <path> [type=…] [denied] [unlisted] [unready] [mount] [deleting] [claim=…]
 //	home        the path of the home workspace
 //	birth       the course of workspaces that are created from now on
+//	death       the course of workspaces that are deleted from now on
 //	kubeconfig  current context, then "<context> <cluster> <user>" and "<cluster>=<server>" lines; prints it when empty
 //	ws          the words after "kubectl ws"; prints what it prints
 //	requests    prints what the hub was asked since the last time
@@ -41,9 +43,9 @@ type scene struct {
 }
 
 func newScene(t *testing.T) *scene {
-	// No variable of the machine may choose another kubeconfig.
-	t.Setenv("KUBECONFIG", "")
 	home := t.TempDir()
+	// No variable of the machine may choose another kubeconfig.
+	t.Setenv("KUBECONFIG", filepath.Join(home, "kubeconfig"))
 	t.Setenv("HOME", home)
 	return &scene{hub: startFakeHub(t), home: home, file: filepath.Join(home, "kubeconfig")}
 }
@@ -58,6 +60,8 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 		s.hub.home = strings.TrimSpace(d.Input)
 	case "birth":
 		s.hub.birth = strings.Fields(d.Input)
+	case "death":
+		s.hub.death = strings.Fields(d.Input)
 	case "kubeconfig":
 		return s.kubeconfig(t, d.Input)
 	case "ws":
@@ -108,9 +112,10 @@ func (s *scene) ws(input string) string {
 	cmd := newCommand(environment{
 		streams:  cli.Streams{In: strings.NewReader(""), Out: &out, ErrOut: errOut},
 		userHome: func() (string, error) { return s.home, nil },
+		terminal: func(io.Writer) bool { return false },
 		after:    s.hub.time.after,
 	})
-	cmd.SetArgs(append([]string{"--kubeconfig", s.file}, strings.Fields(s.outside(input))...))
+	cmd.SetArgs(strings.Fields(s.outside(input)))
 	code := cli.Main(context.Background(), cmd)
 
 	b := &strings.Builder{}
@@ -131,7 +136,7 @@ type listener struct {
 }
 
 func (l *listener) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("is not ready yet")) {
+	if bytes.Contains(p, []byte("is not ready yet")) || bytes.Contains(p, []byte("is not gone yet")) {
 		l.said <- struct{}{}
 	}
 	return l.Buffer.Write(p)

@@ -1,6 +1,7 @@
 package cliws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/atriumhub/atrium/internal/cli"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -31,12 +33,14 @@ type treeCommand struct {
 	env     environment
 	options cli.Options
 	full    bool
+	wide    bool
 }
 
 func (c *treeCommand) bind(cmd *cobra.Command) {
 	c.options.BindFlags(cmd.Flags())
 	c.options.BindWorkspaceFlag(cmd.Flags())
 	cmd.Flags().BoolVarP(&c.full, "full", "f", false, "Print whole paths instead of names")
+	cmd.Flags().BoolVar(&c.wide, "wide", false, "Print phases too: ws is what the parent says of a workspace, lc what the workspace says of itself, '?' what you may not read")
 }
 
 func (c *treeCommand) run(ctx context.Context) error {
@@ -56,6 +60,11 @@ func (c *treeCommand) run(ctx context.Context) error {
 	if err != nil {
 		return cli.Explain(err, session.Base)
 	}
+	if c.wide {
+		if err := inspect(ctx, hub, top); err != nil {
+			return cli.Explain(err, session.Base)
+		}
+	}
 	fmt.Fprintln(c.env.streams.Out, render(top, c.full))
 	if closed > 0 {
 		fmt.Fprintf(c.env.streams.ErrOut, "Note: %d of these workspaces may have more below them that you are not allowed to list.\n", closed)
@@ -63,12 +72,54 @@ func (c *treeCommand) run(ctx context.Context) error {
 	return nil
 }
 
+// inspect asks every workspace of a tree for its own view of its phase.
+func inspect(ctx context.Context, hub *client.Hub, top *node) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(treeRequests)
+	for level := []*node{top}; len(level) > 0; level = next(level) {
+		for _, n := range level {
+			group.Go(func() error { return n.inspect(ctx, hub) })
+		}
+	}
+	return group.Wait()
+}
+
+// unknown stands for a phase that nobody tells.
+const unknown = "?"
+
+func (n *node) inspect(ctx context.Context, hub *client.Hub) error {
+	n.wide = fmt.Sprintf(" ws=%s lc=%s", orUnknown(n.phase), unknown)
+	if n.mount {
+		n.wide = " ws=" + orUnknown(n.phase)
+		return nil
+	}
+	cluster, err := client.LogicalClusters(hub, n.path).Get(ctx, corev1alpha1.LogicalClusterName, metav1.GetOptions{})
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("asking workspace %q for its phase: %w", n.path.String(), err)
+	}
+	n.wide = fmt.Sprintf(" ws=%s lc=%s", orUnknown(n.phase), orUnknown(cluster.Status.Phase))
+	return nil
+}
+
+func orUnknown(phase corev1alpha1.LogicalClusterPhaseType) string {
+	return cmp.Or(string(phase), unknown)
+}
+
 // node is a workspace in the tree.
 type node struct {
 	// path of the workspace. The last segment of it is the name.
 	path logicalcluster.Path
 	// mount tells that the workspace is served elsewhere.
-	mount    bool
+	mount bool
+	// kind is the type of the workspace, phase what its parent says of it; the
+	// top of a tree has neither.
+	kind  *tenancyv1alpha1.WorkspaceTypeReference
+	phase corev1alpha1.LogicalClusterPhaseType
+	// wide is what to print behind the name.
+	wide     string
 	children []*node
 }
 
@@ -76,27 +127,61 @@ type node struct {
 // may not be listed. That the top itself may not be listed is an error.
 func grow(ctx context.Context, hub *client.Hub, path logicalcluster.Path) (top *node, closed int64, err error) {
 	top = &node{path: path}
-	if top.children, err = children(ctx, hub, path); err != nil {
-		return nil, 0, fmt.Errorf("listing the workspaces in %q: %w", path.String(), err)
+	closed, err = explore(ctx, hub, top, func(*node) error { return nil })
+	return top, closed, err
+}
+
+// explore asks for everything below a workspace, level by level, and shows each
+// workspace as soon as its children are known: parents before children, and
+// always in the same order.
+func explore(ctx context.Context, hub *client.Hub, top *node, show func(*node) error) (closed int64, err error) {
+	if top.children, err = children(ctx, hub, top.path); err != nil {
+		return 0, fmt.Errorf("listing the workspaces in %q: %w", top.path.String(), err)
 	}
+	if err := show(top); err != nil {
+		return 0, err
+	}
+	for level := top.children; len(level) > 0; level = next(level) {
+		refused, err := exploreLevel(ctx, hub, level, show)
+		closed += refused
+		if err != nil {
+			return closed, err
+		}
+	}
+	return closed, nil
+}
+
+func exploreLevel(ctx context.Context, hub *client.Hub, level []*node, show func(*node) error) (closed int64, err error) {
 	var refused atomic.Int64
-	level := top.children
-	for len(level) > 0 {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(treeRequests)
-		for _, n := range level {
-			group.Go(func() error {
-				var err error
-				n.children, err = below(ctx, hub, n, &refused)
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return nil, 0, err
-		}
-		level = next(level)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(1 + treeRequests)
+	known := make([]chan struct{}, len(level))
+	for i := range known {
+		known[i] = make(chan struct{})
 	}
-	return top, refused.Load(), nil
+	group.Go(func() error {
+		for i, n := range level {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-known[i]:
+			}
+			if err := show(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, n := range level {
+		group.Go(func() error {
+			var err error
+			n.children, err = below(ctx, hub, n, &refused)
+			close(known[i])
+			return err
+		})
+	}
+	err = group.Wait()
+	return refused.Load(), err
 }
 
 // below returns the children of a workspace that is not the top. One that went
@@ -150,7 +235,7 @@ func children(ctx context.Context, hub *client.Hub, path logicalcluster.Path) ([
 // child returns the node of a workspace that was listed at path. Below a
 // workspace that is known by its ID only, the path in the URL is the better one.
 func child(path logicalcluster.Path, ws *tenancyv1alpha1.Workspace) *node {
-	n := &node{path: path.Join(ws.Name), mount: ws.Spec.Mount != nil}
+	n := &node{path: path.Join(ws.Name), mount: ws.Spec.Mount != nil, kind: ws.Spec.Type, phase: ws.Status.Phase}
 	if _, real, ok := client.SplitURL(ws.Spec.URL); ok && !n.mount && real.Base() == ws.Name {
 		n.path = real
 	}
@@ -172,7 +257,7 @@ func draw(tree treeprint.Tree, n *node, full bool) {
 	if n.mount {
 		name += " [m]"
 	}
-	branch := tree.AddBranch(name)
+	branch := tree.AddBranch(name + n.wide)
 	for _, c := range n.children {
 		draw(branch, c, full)
 	}

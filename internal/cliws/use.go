@@ -27,18 +27,15 @@ type useCommand struct {
 func (c *useCommand) bind(cmd *cobra.Command) {
 	c.options.BindFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&c.short, "short", false, "Print only the path of the workspace, for shell prompts and scripts")
+	completeFlags(c.env, cmd, &c.options)
 }
 
 func (c *useCommand) run(ctx context.Context, typed string) error {
-	userHome, err := c.env.userHome()
-	if err != nil {
-		userHome = "" // Then nobody's shell can have expanded "~" to it.
-	}
 	session, err := c.options.Load(c.env.streams)
 	if err != nil {
 		return err
 	}
-	d := cli.ParseDestination(typed, userHome)
+	d := cli.ParseDestination(typed, c.env.home())
 	if d.LegacyRoot && !c.short {
 		fmt.Fprintln(c.env.streams.ErrOut, cli.LegacyRootNote)
 	}

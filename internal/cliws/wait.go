@@ -26,11 +26,20 @@ const (
 	reconnect = 500 * time.Millisecond
 )
 
-// readiness waits for a workspace, by watching.
-type readiness struct {
+// vigil waits for something to become of a workspace, by watching.
+type vigil struct {
 	workspaces *client.WorkspaceClient
 	after      func(time.Duration) <-chan time.Time
 	progress   io.Writer
+	// timeout bounds the wait; zero means forever.
+	timeout time.Duration
+
+	// over judges a workspace, or nil when it is gone: is the wait over, and well?
+	over func(*tenancyv1alpha1.Workspace) (bool, error)
+	// tell says what one waits for, in a line.
+	tell func(*tenancyv1alpha1.Workspace) string
+	// late is the error for a wait that took too long.
+	late func(*tenancyv1alpha1.Workspace) error
 
 	// slow is set once patience is over; said is what was printed last.
 	slow bool
@@ -40,11 +49,12 @@ type readiness struct {
 // errBroken means that a watch ended without an answer.
 var errBroken = errors.New("watch ended")
 
-// until returns the workspace when it is ready. last is what is known of it.
-func (r *readiness) until(ctx context.Context, last *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
-	deadline, impatient := r.after(readyTimeout), r.after(patience)
+// until returns the workspace that ended the wait, nil when it is gone. last is
+// what is known of it.
+func (v *vigil) until(ctx context.Context, last *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
+	deadline, impatient := v.deadline(), v.after(patience)
 	for {
-		current, err := r.watch(ctx, last, deadline, impatient)
+		current, err := v.watch(ctx, last, deadline, impatient)
 		if !errors.Is(err, errBroken) {
 			return current, err
 		}
@@ -52,27 +62,43 @@ func (r *readiness) until(ctx context.Context, last *tenancyv1alpha1.Workspace) 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-deadline:
-			return nil, notReady(current)
-		case <-r.after(reconnect):
+			return nil, v.late(current)
+		case <-v.after(reconnect):
 		}
-		if last, err = r.workspaces.Get(ctx, current.Name, metav1.GetOptions{}); err != nil {
+		if last, err = v.look(ctx, current.Name); err != nil {
 			return nil, err
 		}
-		if isReady(last) {
-			return last, nil
+		if over, err := v.over(last); over || err != nil {
+			return last, err
 		}
 	}
 }
 
-// watch follows one watch. It returns the ready workspace, or the last one seen
-// with errBroken, or an error that waiting does not mend.
-func (r *readiness) watch(ctx context.Context, last *tenancyv1alpha1.Workspace, deadline, impatient <-chan time.Time) (*tenancyv1alpha1.Workspace, error) {
-	events, err := r.workspaces.Watch(ctx, metav1.ListOptions{
+func (v *vigil) deadline() <-chan time.Time {
+	if v.timeout == 0 {
+		return nil
+	}
+	return v.after(v.timeout)
+}
+
+// look asks for the workspace, which is nil when it is gone.
+func (v *vigil) look(ctx context.Context, name string) (*tenancyv1alpha1.Workspace, error) {
+	workspace, err := v.workspaces.Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return workspace, err
+}
+
+// watch follows one watch. It returns what ended the wait, or the last state
+// seen with errBroken, or an error that waiting does not mend.
+func (v *vigil) watch(ctx context.Context, last *tenancyv1alpha1.Workspace, deadline, impatient <-chan time.Time) (*tenancyv1alpha1.Workspace, error) {
+	events, err := v.workspaces.Watch(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector(metav1.ObjectNameField, last.Name).String(),
 		ResourceVersion: last.ResourceVersion,
 	})
-	if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) {
-		return last, errBroken
+	if apierrors.IsGone(err) || apierrors.IsResourceExpired(err) || apierrors.IsForbidden(err) {
+		return last, errBroken // Who may not watch can still look now and then.
 	}
 	if err != nil {
 		return nil, err
@@ -83,39 +109,56 @@ func (r *readiness) watch(ctx context.Context, last *tenancyv1alpha1.Workspace, 
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-deadline:
-			return nil, notReady(last)
+			return nil, v.late(last)
 		case <-impatient:
-			r.slow = true
-			r.report(last)
+			v.slow = true
+			v.report(last)
 		case event, ok := <-events.ResultChan():
 			current, isWorkspace := event.Object.(*tenancyv1alpha1.Workspace)
 			if !ok || !isWorkspace {
 				return last, errBroken
 			}
-			if event.Type == watch.Deleted {
-				return nil, fmt.Errorf("workspace %q was deleted while waiting for it to be ready", current.Name)
-			}
-			if isReady(current) {
-				return current, nil
+			if over, err := v.over(unlessDeleted(event.Type, current)); over || err != nil {
+				return current, err
 			}
 			last = current
-			r.report(last)
+			v.report(last)
 		}
 	}
 }
 
-// report prints what a slow workspace waits for, when that is news.
-func (r *readiness) report(workspace *tenancyv1alpha1.Workspace) {
-	text := fmt.Sprintf("Workspace %q is not ready yet: %s", workspace.Name, waitsFor(workspace))
-	if !r.slow || text == r.said {
-		return
+func unlessDeleted(what watch.EventType, workspace *tenancyv1alpha1.Workspace) *tenancyv1alpha1.Workspace {
+	if what == watch.Deleted {
+		return nil
 	}
-	r.said = text
-	fmt.Fprintln(r.progress, text)
+	return workspace
 }
 
-func notReady(workspace *tenancyv1alpha1.Workspace) error {
-	return fmt.Errorf("workspace %q is not ready after %s: %s; it goes on by itself, see 'kubectl describe workspace %s'", workspace.Name, readyTimeout, waitsFor(workspace), workspace.Name)
+// report prints what a slow workspace waits for, when that is news.
+func (v *vigil) report(workspace *tenancyv1alpha1.Workspace) {
+	text := v.tell(workspace)
+	if !v.slow || text == v.said {
+		return
+	}
+	v.said = text
+	fmt.Fprintln(v.progress, text)
+}
+
+// awaitReady makes a vigil one for a workspace that is to be ready.
+func (v vigil) awaitReady(name string) *vigil {
+	v.over = func(workspace *tenancyv1alpha1.Workspace) (bool, error) {
+		if workspace == nil || workspace.DeletionTimestamp != nil {
+			return false, fmt.Errorf("workspace %q was deleted while waiting for it to be ready", name)
+		}
+		return isReady(workspace), nil
+	}
+	v.tell = func(workspace *tenancyv1alpha1.Workspace) string {
+		return fmt.Sprintf("Workspace %q is not ready yet: %s", name, waitsFor(workspace))
+	}
+	v.late = func(workspace *tenancyv1alpha1.Workspace) error {
+		return fmt.Errorf("workspace %q is not ready after %s: %s; it goes on by itself, see 'kubectl describe workspace %s'", name, v.timeout, waitsFor(workspace), name)
+	}
+	return &v
 }
 
 // waitsFor says why a workspace is not ready, as far as it tells.
