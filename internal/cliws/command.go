@@ -2,6 +2,7 @@ package cliws
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -21,6 +22,9 @@ const example = `  # print the current workspace
 
   # enter a workspace by absolute path
   kubectl ws :root:org:team
+
+  # choose one in the tree
+  kubectl ws -i
 
   # enter the parent, the parent's parent, the root, the previous workspace
   kubectl ws ..
@@ -114,6 +118,9 @@ func newCommand(env environment) *cobra.Command {
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if use.interactive {
+				return use.choose(cmd.Context(), args)
+			}
 			if len(args) == 0 {
 				args = []string{""}
 			}
@@ -122,6 +129,7 @@ func newCommand(env environment) *cobra.Command {
 	}
 	cli.Prepare(cmd, env.streams)
 	use.bind(cmd)
+	use.bindInteractive(cmd)
 	cmd.ValidArgsFunction = completeWith(env, &use.options, 1, workspaceCandidates(env.home()))
 	cmd.AddCommand(newUse(env), newCurrent(env), newCreate(env), newTree(env), newFind(env), newDelete(env), newCreateContext(env))
 	return cmd
@@ -135,11 +143,20 @@ func newUse(env environment) *cobra.Command {
 		Short:        "Enter a workspace",
 		Long:         "Enter a workspace: the same as 'kubectl ws <workspace>', also for workspaces that are called like a command.",
 		Example:      "  kubectl ws use tree",
-		Args:         cli.Args(1, 1, "one workspace"),
+		Args:         cli.Args(0, 1, "one workspace"),
 		SilenceUsage: true,
-		RunE:         func(cmd *cobra.Command, args []string) error { return use.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if use.interactive {
+				return use.choose(cmd.Context(), args)
+			}
+			if len(args) == 0 {
+				return fmt.Errorf("'%s' takes one workspace, but got nothing: see '%s --help'", cmd.CommandPath(), cmd.CommandPath())
+			}
+			return use.run(cmd.Context(), args[0])
+		},
 	}
 	use.bind(cmd)
+	use.bindInteractive(cmd)
 	cmd.ValidArgsFunction = completeWith(env, &use.options, 1, workspaceCandidates(env.home()))
 	return cmd
 }

@@ -34,16 +34,22 @@ type treeCommand struct {
 	options cli.Options
 	full    bool
 	wide    bool
+	// interactive lets somebody walk about in the tree instead.
+	interactive bool
 }
 
 func (c *treeCommand) bind(cmd *cobra.Command) {
 	c.options.BindFlags(cmd.Flags())
 	c.options.BindWorkspaceFlag(cmd.Flags())
 	cmd.Flags().BoolVarP(&c.full, "full", "f", false, "Print whole paths instead of names")
+	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, interactiveHelp)
 	cmd.Flags().BoolVar(&c.wide, "wide", false, "Print phases too: ws is what the parent says of a workspace, lc what the workspace says of itself, '?' what you may not read")
 }
 
 func (c *treeCommand) run(ctx context.Context) error {
+	if c.interactive {
+		return browse(ctx, c.env, c.options)
+	}
 	session, err := c.options.Load(c.env.streams)
 	if err != nil {
 		return err
@@ -245,11 +251,11 @@ func child(path logicalcluster.Path, ws *tenancyv1alpha1.Workspace) *node {
 // render draws the tree, with names or with whole paths.
 func render(top *node, full bool) string {
 	tree := treeprint.New()
-	draw(tree, top, full)
+	drawTree(tree, top, full)
 	return tree.String()
 }
 
-func draw(tree treeprint.Tree, n *node, full bool) {
+func drawTree(tree treeprint.Tree, n *node, full bool) {
 	name := n.path.Base()
 	if full {
 		name = n.path.String()
@@ -259,6 +265,6 @@ func draw(tree treeprint.Tree, n *node, full bool) {
 	}
 	branch := tree.AddBranch(name + n.wide)
 	for _, c := range n.children {
-		draw(branch, c, full)
+		drawTree(branch, c, full)
 	}
 }

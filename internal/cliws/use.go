@@ -2,6 +2,7 @@ package cliws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -22,12 +23,29 @@ type useCommand struct {
 	env     environment
 	options cli.Options
 	short   bool
+	// interactive lets somebody choose in the tree.
+	interactive bool
 }
+
+const interactiveHelp = "Walk about in the tree of workspaces and enter one"
 
 func (c *useCommand) bind(cmd *cobra.Command) {
 	c.options.BindFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&c.short, "short", false, "Print only the path of the workspace, for shell prompts and scripts")
 	completeFlags(c.env, cmd, &c.options)
+}
+
+// bindInteractive is apart because "current" has nothing to choose.
+func (c *useCommand) bindInteractive(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, interactiveHelp)
+}
+
+// choose lets somebody choose a workspace, and enters it.
+func (c *useCommand) choose(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		return errors.New("--interactive takes no workspace: it begins at the current one")
+	}
+	return browse(ctx, c.env, c.options)
 }
 
 func (c *useCommand) run(ctx context.Context, typed string) error {
