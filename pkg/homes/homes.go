@@ -53,10 +53,10 @@ func New(config Config) *Homes {
 	return h
 }
 
-// Ensure returns where the home of caller is, once it is ready.
+// Ensure returns where the home of caller is, once it can be used.
 func (h *Homes) Ensure(ctx context.Context, caller user.Info) (logicalcluster.Key, error) {
 	name := caller.GetName()
-	if key, err := h.existing(name); err == nil && h.ready(key) {
+	if key, err := h.existing(name); err == nil && h.settled(key) {
 		return key, nil
 	}
 	flight := h.flights.DoChan(name, func() (any, error) {
@@ -98,13 +98,19 @@ func (h *Homes) existing(userName string) (logicalcluster.Key, error) {
 	return key, checkHome(found, userName)
 }
 
-func (h *Homes) ready(key logicalcluster.Key) bool {
+func (h *Homes) settled(key logicalcluster.Key) bool {
 	found, ok := h.config.Workspaces.Get(key)
-	return ok && isReady(found)
+	return ok && isSettled(found)
 }
 
-func isReady(workspace *tenancyv1alpha1.Workspace) bool {
-	return workspace.DeletionTimestamp == nil && workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseReady
+// isSettled reports whether there is nothing to wait for: the workspace is ready,
+// or was so and is not any more, which only others can change.
+func isSettled(workspace *tenancyv1alpha1.Workspace) bool {
+	switch workspace.Status.Phase {
+	case "", corev1alpha1.LogicalClusterPhaseScheduling, corev1alpha1.LogicalClusterPhaseInitializing:
+		return false
+	}
+	return workspace.DeletionTimestamp == nil
 }
 
 // make brings about the buckets and the home, from the top, and waits for each.
@@ -132,8 +138,8 @@ func (h *Homes) make(ctx context.Context, caller user.Info) (logicalcluster.Key,
 	return logicalcluster.Key{Workspace: parent, Name: place.Name}, err
 }
 
-// settle returns the Workspace in parent that is called like wanted, once it is
-// ready. It is made when there is none; one that is being deleted is waited for
+// settle returns the Workspace in parent that is called like wanted, once there
+// is nothing to wait for. It is made when there is none; one that is being deleted is waited for
 // and made again.
 func (h *Homes) settle(ctx context.Context, parent logicalcluster.Name, wanted *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
 	key := logicalcluster.Key{Workspace: parent, Name: wanted.Name}
@@ -141,7 +147,7 @@ func (h *Homes) settle(ctx context.Context, parent logicalcluster.Name, wanted *
 	defer stop()
 	for {
 		found, ok := h.config.Workspaces.Get(key)
-		if ok && isReady(found) {
+		if ok && isSettled(found) {
 			return found, nil
 		}
 		if !ok {

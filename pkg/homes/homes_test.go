@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -12,6 +13,7 @@ import (
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/atriumhub/atrium/pkg/target"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -81,6 +83,21 @@ func TestChecks(t *testing.T) {
 	} {
 		if (c.err == nil) != c.good {
 			t.Errorf("%s: %v", name, c.err)
+		}
+	}
+}
+
+func TestSettled(t *testing.T) {
+	for phase, want := range map[corev1alpha1.LogicalClusterPhaseType]bool{
+		"": false, "Scheduling": false, "Initializing": false, "Ready": true, "Unavailable": true, "Inactive": true,
+	} {
+		workspace := &tenancyv1alpha1.Workspace{Status: tenancyv1alpha1.WorkspaceStatus{Phase: phase}}
+		if got := isSettled(workspace); got != want {
+			t.Errorf("%q: %v", phase, got)
+		}
+		workspace.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+		if isSettled(workspace) {
+			t.Errorf("%q and deleted counts as settled", phase)
 		}
 	}
 }

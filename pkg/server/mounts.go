@@ -23,8 +23,9 @@ import (
 )
 
 // frontProxyUser is the name in the certificate that the targets of mounts know
-// the hub by.
-const frontProxyUser = "atrium-front-proxy"
+// the hub by. It is the one that clusters made by kubeadm allow besides trusting
+// an authority (--requestheader-allowed-names).
+const frontProxyUser = "front-proxy-client"
 
 // buildMounts makes what requests for mounts go through.
 func (h *Hub) buildMounts(generic *genericapiserver.Config) error {

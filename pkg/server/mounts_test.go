@@ -21,6 +21,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -763,4 +764,21 @@ func TestWhatAMountMayNotBe(t *testing.T) {
 	if _, err := workspaces.Patch(t.Context(), "eu", "application/merge-patch+json", []byte(`{"status":{"phase":"Ready"}}`), metav1.PatchOptions{}, "status"); err == nil {
 		t.Error("a tenant wrote the status of a mount")
 	}
+}
+
+func TestMountGoesWithItsParent(t *testing.T) {
+	w := newMountWorld(t)
+	server := newTarget(t, func(http.ResponseWriter, *http.Request) {})
+	w.ready("eu", server.URL)
+	admin, name := as(t, "base"), w.parent.Base()
+	if err := client.Workspaces(admin, "root").Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t.Context(), t, "the parent is gone", func() error {
+		_, err := client.Workspaces(admin, "root").Get(t.Context(), name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("asking for %s: %v", name, err)
+	})
 }

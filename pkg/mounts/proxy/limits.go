@@ -6,31 +6,33 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
+// What mounts may take of the hub, the mounts in one workspace and those in all
+// (M5). The hub serves 400 reading and 200 writing requests at a time. Streams do
+// not count among those, but each holds a connection.
 const (
-	// perWorkspace is how many requests may wait for the targets of the mounts in
-	// one workspace, and together how many for those in all. The hub serves 400
-	// reading and 200 writing requests at a time (M5). Long-running ones do not
-	// count, there as here.
-	perWorkspace = 25
-	together     = 100
+	waitingPerWorkspace, waitingTogether     = 25, 100
+	streamingPerWorkspace, streamingTogether = 500, 2000
 )
 
 // limits counts requests that are under way.
 type limits struct {
+	perWorkspace, together int
+
 	mu    sync.Mutex
 	all   int
 	those map[logicalcluster.Name]int
+}
+
+func newLimits(perWorkspace, together int) *limits {
+	return &limits{perWorkspace: perWorkspace, together: together, those: map[logicalcluster.Name]int{}}
 }
 
 // enter counts one more, unless there are too many.
 func (l *limits) enter(workspace logicalcluster.Name) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= together || l.those[workspace] >= perWorkspace {
+	if l.all >= l.together || l.those[workspace] >= l.perWorkspace {
 		return false
-	}
-	if l.those == nil {
-		l.those = map[logicalcluster.Name]int{}
 	}
 	l.all++
 	l.those[workspace]++

@@ -35,7 +35,7 @@ type Config struct {
 	// Hub serves requests for targets that are of this hub. They come with the
 	// path, and all headers, of a request that somebody sends to the hub.
 	Hub http.Handler
-	// LongRunning says what does not count as waiting.
+	// LongRunning tells streams from requests that are soon answered.
 	LongRunning request.LongRunningRequestCheck
 	// Serializer writes refusals.
 	Serializer runtime.NegotiatedSerializer
@@ -45,7 +45,8 @@ type Config struct {
 type Proxy struct {
 	gates
 	config    Config
-	limits    limits
+	waiting   *limits
+	streaming *limits
 	ordinary  http.RoundTripper
 	upgrading http.RoundTripper
 }
@@ -56,7 +57,13 @@ func New(config Config) *Proxy {
 	upgrading := config.Door.Transport(config.TLS.Clone())
 	upgrading.ForceAttemptHTTP2 = false
 	upgrading.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	return &Proxy{config: config, ordinary: config.Door.Transport(config.TLS.Clone()), upgrading: upgrading}
+	return &Proxy{
+		config:    config,
+		waiting:   newLimits(waitingPerWorkspace, waitingTogether),
+		streaming: newLimits(streamingPerWorkspace, streamingTogether),
+		ordinary:  config.Door.Transport(config.TLS.Clone()),
+		upgrading: upgrading,
+	}
 }
 
 // Wrap returns next with requests for mounts answered by their targets. It
@@ -86,12 +93,11 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request, t target.Target)
 	if !ok {
 		return apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, schema.GroupResource{}, "", fmt.Sprintf("there are no workspaces below the mount that %q goes through", t.Path), 0, true)
 	}
-	if !p.longRunning(req) {
-		if !p.limits.enter(key.Workspace) {
-			return apierrors.NewTooManyRequests("too many requests wait for the targets of mounts: ask again", 1)
-		}
-		defer p.limits.leave(key.Workspace)
+	limits := p.limits(req)
+	if !limits.enter(key.Workspace) {
+		return apierrors.NewTooManyRequests("too many requests go through mounts, in this workspace or in all: ask again", 1)
 	}
+	defer limits.leave(key.Workspace)
 	req = req.WithContext(during)
 	if address.Own {
 		return p.ask(w, req, path)
@@ -99,9 +105,11 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request, t target.Target)
 	return p.forward(w, req, address, path, key)
 }
 
-func (p *Proxy) longRunning(req *http.Request) bool {
-	info, ok := request.RequestInfoFrom(req.Context())
-	return ok && p.config.LongRunning != nil && p.config.LongRunning(req, info)
+func (p *Proxy) limits(req *http.Request) *limits {
+	if info, ok := request.RequestInfoFrom(req.Context()); ok && p.config.LongRunning(req, info) {
+		return p.streaming
+	}
+	return p.waiting
 }
 
 // forward asks a target outside.

@@ -74,7 +74,8 @@ func TestThrough(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	l := &limits{}
+	const perWorkspace, together = 25, 100
+	l := newLimits(perWorkspace, together)
 	for range perWorkspace {
 		if !l.enter("a") {
 			t.Fatal("refused too early")
