@@ -69,13 +69,21 @@ func (j judge) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1
 		return nil
 	}
 	path := logicalcluster.Path(kind.Path)
-	if j.allows(ctx, info, path, authorizer.AttributesRecord{
-		Verb: "use", APIGroup: tenancyv1alpha1.GroupName, APIVersion: "*",
-		Resource: "workspacetypes", Name: string(kind.Name), ResourceRequest: true,
-	}) {
+	if j.uses(ctx, info, path, kind.Name) {
 		return nil
 	}
-	return fmt.Errorf("no permission to use workspace type %q: it does not exist, or its owner has to grant you the verb \"use\" on it", path.Join(string(kind.Name)))
+	return cannotUse(path, kind.Name)
+}
+
+func cannotUse(path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) error {
+	return fmt.Errorf("no permission to use workspace type %q: it does not exist, or its owner has to grant you the verb \"use\" on it", path.Join(string(name)))
+}
+
+func (j judge) uses(ctx context.Context, info user.Info, path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) bool {
+	return j.allows(ctx, info, path, authorizer.AttributesRecord{
+		Verb: "use", APIGroup: tenancyv1alpha1.GroupName, APIVersion: "*",
+		Resource: "workspacetypes", Name: string(name), ResourceRequest: true,
+	})
 }
 
 // mayBind asks for the verb "bind" on the export, where it lives.

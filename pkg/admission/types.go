@@ -89,10 +89,11 @@ func (p *Types) judgeSpec(ctx context.Context, author user.Info, self prepare.An
 	if err := prepare.TypeSpec(self.Type.Spec); err != nil {
 		return err
 	}
-	if err := p.references(ctx, author, self.Type.Spec); err != nil {
+	meant := p.meant(self.Type.Spec)
+	if err := p.references(ctx, author, self.Type.Spec, meant); err != nil {
 		return err
 	}
-	if err := prepare.SetMeant(self.Type, p.meant(self.Type.Spec)); err != nil {
+	if err := prepare.SetMeant(self.Type, meant); err != nil {
 		return err
 	}
 	if err := circles(self, home, p.types); err != nil {
@@ -114,7 +115,7 @@ func circles(self prepare.Ancestor, home logicalcluster.Name, types prepare.Type
 	stamped.Annotations[logicalcluster.AnnotationKey] = home.String()
 	_, err := prepare.ResolveType(prepare.Ancestor{WorkspaceTypeReference: self.WorkspaceTypeReference, Type: stamped}, types)
 	var unresolved *prepare.Unresolved
-	if errors.As(err, &unresolved) && (len(unresolved.Circles) > 0 || unresolved.TooMany) {
+	if errors.As(err, &unresolved) && (len(unresolved.Circles) > 0 || unresolved.TooMany || unresolved.TooManyBindings) {
 		unresolved.Missing = nil
 		return fmt.Errorf("spec.extend: %w", unresolved)
 	}
@@ -122,18 +123,19 @@ func circles(self prepare.Ancestor, home logicalcluster.Name, types prepare.Type
 }
 
 // references asks for the verbs "use" on each extended type and "bind" on each
-// default export, where they live.
-func (p *Types) references(ctx context.Context, author user.Info, spec tenancyv1alpha1.WorkspaceTypeSpec) error {
+// default export, in the workspaces that are meant.
+func (p *Types) references(ctx context.Context, author user.Info, spec tenancyv1alpha1.WorkspaceTypeSpec, meant map[string]logicalcluster.Name) error {
 	if target.IsHub(author) {
 		return nil
 	}
 	for i, ref := range spec.Extend.With {
-		if err := p.judge.mayUse(ctx, author, &ref); err != nil {
-			return fmt.Errorf("spec.extend.with[%d]: %w", i, err)
+		if home, ok := meant[ref.Path]; !ok || !p.judge.uses(ctx, author, home.Path(), ref.Name) {
+			return fmt.Errorf("spec.extend.with[%d]: %w", i, cannotUse(logicalcluster.Path(ref.Path), ref.Name))
 		}
 	}
 	for i, ref := range spec.DefaultAPIBindings {
-		if !p.judge.mayBind(ctx, author, logicalcluster.Path(ref.Path), ref.Export) {
+		home, ok := meant[ref.Path]
+		if ok = ok || ref.Path == ""; !ok || !p.judge.mayBind(ctx, author, home.Path(), ref.Export) {
 			return fmt.Errorf("spec.defaultAPIBindings[%d]: no permission to bind to export %q of workspace %q: "+
 				"it does not exist, or its owner has to grant you the verb \"bind\" on it", i, ref.Export, ref.Path)
 		}

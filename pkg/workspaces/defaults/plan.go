@@ -102,12 +102,16 @@ func (p *plan) bind(f facts, want prepare.DefaultBinding, failing, waiting *[]st
 	existing, ok := f.bound(want)
 	if !ok {
 		fresh := newBinding(f.id, want, export)
-		if slices.ContainsFunc(f.bindings, func(b *apisv1alpha2.APIBinding) bool { return b.Name == fresh.Name }) {
+		at := slices.IndexFunc(f.bindings, func(b *apisv1alpha2.APIBinding) bool { return b.Name == fresh.Name })
+		switch {
+		case at < 0:
+			p.create = append(p.create, fresh)
+			*waiting = append(*waiting, fmt.Sprintf("APIExport %s of workspace %s", want.Export, want.Path))
+		case f.bindings[at].DeletionTimestamp != nil:
+			*waiting = append(*waiting, fmt.Sprintf("APIBinding %s, which is being deleted before it is made again", fresh.Name))
+		default:
 			*failing = append(*failing, fmt.Sprintf("APIBinding %s refers to another export than %s of workspace %s: delete it", fresh.Name, want.Export, want.Path))
-			return
 		}
-		p.create = append(p.create, fresh)
-		*waiting = append(*waiting, fmt.Sprintf("APIExport %s of workspace %s", want.Export, want.Path))
 		return
 	}
 	if claims := claimsOf(export, existing.Spec.PermissionClaims); want.Maintain && !equality.Semantic.DeepEqual(claims, existing.Spec.PermissionClaims) {

@@ -19,6 +19,9 @@ import (
 // typeName is what references to a type may contain.
 var typeName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
+// maxEntries is how many entries any other list of a type may have.
+const maxEntries = 100
+
 // reservedDomains are of labels that no type puts on Workspaces: the hub and
 // Kubernetes give them meanings.
 var reservedDomains = []string{"kcp.io", "atrium.io", "k8s.io", "kubernetes.io"}
@@ -43,12 +46,23 @@ func TypeSpec(spec tenancyv1alpha1.WorkspaceTypeSpec) error {
 		return errors.New("spec.defaultChildWorkspaceType.path has to be set")
 	}
 	return errors.Join(
+		atMost("spec.defaultAPIBindings", len(spec.DefaultAPIBindings), maxBindings),
+		atMost("spec.authenticationConfigurations", len(spec.AuthenticationConfigurations), maxEntries),
+		atMost("spec.additionalWorkspaceLabels", len(spec.AdditionalWorkspaceLabels), maxEntries),
 		limit("spec.limitAllowedChildren", spec.LimitAllowedChildren),
 		limit("spec.limitAllowedParents", spec.LimitAllowedParents),
 		additionalLabels(spec.AdditionalWorkspaceLabels),
 		rules("spec.initializerPermissions", spec.Initializer, spec.InitializerPermissions),
 		rules("spec.terminatorPermissions", spec.Terminator, spec.TerminatorPermissions),
 	)
+}
+
+// atMost bounds what the hub has to go through whenever a workspace is made.
+func atMost(where string, n, most int) error {
+	if n <= most {
+		return nil
+	}
+	return fmt.Errorf("%s has %d entries: %d are allowed", where, n, most)
 }
 
 func limit(where string, selector *tenancyv1alpha1.WorkspaceTypeSelector) error {
@@ -59,6 +73,9 @@ func limit(where string, selector *tenancyv1alpha1.WorkspaceTypeSelector) error 
 		return fmt.Errorf("%s: none and types exclude each other", where)
 	case !selector.None && len(selector.Types) == 0:
 		return fmt.Errorf("%s says nothing: set none or types, or leave it out to allow all types", where)
+	}
+	if err := atMost(where+".types", len(selector.Types), maxEntries); err != nil {
+		return err
 	}
 	for i, ref := range selector.Types {
 		if ref.Path == "" {

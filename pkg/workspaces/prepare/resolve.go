@@ -14,6 +14,10 @@ import (
 // is part of creating a workspace, so it must not become a tenant's loop.
 const maxLineage = 64
 
+// maxBindings is how many default bindings a type may have together with all it
+// extends.
+const maxBindings = 64
+
 // Ancestor is one of the types that a type stands for: itself, or one it extends.
 type Ancestor struct {
 	tenancyv1alpha1.WorkspaceTypeReference
@@ -65,8 +69,9 @@ type Unresolved struct {
 	// Circles are types that extend themselves by way of those in between: the
 	// first is also the last.
 	Circles [][]tenancyv1alpha1.WorkspaceTypeReference
-	// TooMany says that there are more types than a type can stand for.
-	TooMany bool
+	// TooMany says that there are more types than a type can stand for,
+	// TooManyBindings the same of default bindings.
+	TooMany, TooManyBindings bool
 }
 
 // Error implements error.
@@ -85,6 +90,9 @@ func (u *Unresolved) Error() string {
 	if u.TooMany {
 		parts = append(parts, fmt.Sprintf("it extends more than %d workspace types", maxLineage-1))
 	}
+	if u.TooManyBindings {
+		parts = append(parts, fmt.Sprintf("together they have more than %d default API bindings", maxBindings))
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -96,6 +104,9 @@ func Resolve(ref tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) (Res
 	resolved := Resolved{Lineage: r.lineage}
 	for _, ancestor := range r.lineage {
 		resolved.add(ancestor)
+	}
+	if len(resolved.Bindings) > maxBindings {
+		resolved.Bindings, r.trouble.TooManyBindings = resolved.Bindings[:maxBindings], true
 	}
 	if len(resolved.Bindings) > 0 {
 		resolved.Initializers = append(resolved.Initializers, corev1alpha1.APIBindingsInitializer)
@@ -120,7 +131,7 @@ func ResolveType(self Ancestor, lookup TypeLookup) (Resolved, error) {
 }
 
 func (u *Unresolved) orNil() error {
-	if len(u.Missing) == 0 && len(u.Circles) == 0 && !u.TooMany {
+	if len(u.Missing) == 0 && len(u.Circles) == 0 && !u.TooMany && !u.TooManyBindings {
 		return nil
 	}
 	return u
@@ -163,15 +174,24 @@ func (r *Resolved) addBinding(binding DefaultBinding) {
 func defaultBindings(a Ancestor) []DefaultBinding {
 	lifecycle := a.Type.Spec.DefaultAPIBindingLifecycle
 	maintain := lifecycle != nil && *lifecycle == tenancyv1alpha1.APIBindingLifecycleModeMaintain
-	meant := MeantWorkspaces(a.Type)
 	var bindings []DefaultBinding
 	for _, ref := range a.Type.Spec.DefaultAPIBindings {
-		binding := DefaultBinding{Path: logicalcluster.Path(ref.Path), Export: ref.Export, Home: meant[ref.Path], Maintain: maintain}
+		binding := DefaultBinding{Path: logicalcluster.Path(ref.Path), Export: ref.Export, Maintain: maintain}
 		if ref.Path == "" {
-			binding.Path, binding.Home = a.Home().Path(), a.Home()
+			binding.Path = a.Home().Path()
 		}
 		if !ServedEverywhere(binding.Path, binding.Export) {
 			bindings = append(bindings, binding)
+		}
+	}
+	if len(bindings) == 0 {
+		return nil
+	}
+	meant := MeantWorkspaces(a.Type)
+	for i := range bindings {
+		bindings[i].Home = meant[bindings[i].Path.String()]
+		if bindings[i].Path == a.Home().Path() {
+			bindings[i].Home = a.Home()
 		}
 	}
 	return bindings

@@ -3,6 +3,7 @@ package prepare
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -199,5 +200,45 @@ func TestTypeOf(t *testing.T) {
 				t.Errorf("got %v, %v", got, ok)
 			}
 		})
+	}
+}
+
+// TestBindingName holds the form of the name, which is that of kcp.
+func TestBindingName(t *testing.T) {
+	if got := BindingName("root", "root", "tenancy.kcp.io"); len(got) != len("tenancy.kcp.io-")+bindingHash || got != BindingName("root", "root", "tenancy.kcp.io") {
+		t.Errorf("got %q", got)
+	}
+	if got := BindingName("w1", "root", strings.Repeat("a", 253)); len(got) != 253 {
+		t.Errorf("%d characters", len(got))
+	}
+	if BindingName("w1", "root", "x") == BindingName("w2", "root", "x") {
+		t.Error("equal names in different workspaces")
+	}
+}
+
+func TestTooManyBindings(t *testing.T) {
+	s := shelf{}
+	for i := range maxBindings + 1 {
+		s.put("o1", fmt.Sprintf("t%d", i), tenancyv1alpha1.WorkspaceTypeSpec{
+			DefaultAPIBindings: []tenancyv1alpha1.APIExportReference{{Export: fmt.Sprintf("a%d", i)}, {Export: fmt.Sprintf("b%d", i)}},
+			Extend:             extending(reference("", fmt.Sprintf("t%d", (i+1)%40))),
+		})
+	}
+	resolved, err := Resolve(reference("root:org", "t0"), s.lookup)
+	var unresolved *Unresolved
+	if !errors.As(err, &unresolved) || !unresolved.TooManyBindings || len(resolved.Bindings) != maxBindings {
+		t.Errorf("%d bindings, error %v", len(resolved.Bindings), err)
+	}
+}
+
+func BenchmarkResolveUniversal(b *testing.B) {
+	universal := builtins[0].DeepCopy()
+	universal.Annotations[tenancyv1alpha1.MeantAnnotationKey] = `{"root":"root"}`
+	s := shelf{"root:universal": universal}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Resolve(reference("root", "universal"), s.lookup); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

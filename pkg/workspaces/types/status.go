@@ -39,7 +39,7 @@ func resolvedCondition(trouble error) conditionsv1alpha1.Condition {
 	var unresolved *prepare.Unresolved
 	if errors.As(trouble, &unresolved) && len(unresolved.Circles) > 0 {
 		reason = reasonCircle
-	} else if unresolved != nil && unresolved.TooMany {
+	} else if unresolved != nil && (unresolved.TooMany || unresolved.TooManyBindings) {
 		reason = reasonTooMany
 	}
 	return conditionsv1alpha1.False(t, conditionsv1alpha1.ConditionSeverityError, reason,
