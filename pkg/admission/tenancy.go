@@ -107,9 +107,9 @@ func (p *Tenancy) keep(ctx context.Context, a admission.Attributes) error {
 // Validate refuses writes of tenants to LogicalClusters, and new objects in a
 // workspace that is being deleted.
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetOperation() == admission.Create && !target.IsHub(a.GetUserInfo()) {
+	if a.GetOperation() == admission.Create && stored(a) && !target.IsHub(a.GetUserInfo()) {
 		t, _ := target.From(ctx)
-		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() {
+		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() && !clearsUp(t, entry) {
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
 		}
 	}
@@ -120,6 +120,18 @@ func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admiss
 		return nil // what is written through a view is the view's to judge
 	}
 	return p.judgeCluster(a)
+}
+
+// stored reports whether what is created stays: reviews and tokens do not, and who
+// takes off finalizers may need them.
+func stored(a admission.Attributes) bool {
+	group := a.GetResource().Group
+	return a.GetSubresource() == "" && group != "authorization.k8s.io" && group != "authentication.k8s.io"
+}
+
+// clearsUp reports whether a terminator is at work, whom deletion waits for.
+func clearsUp(t target.Target, entry directory.Entry) bool {
+	return t.Visitor != nil && entry.Phase == corev1alpha1.LogicalClusterPhaseTerminating
 }
 
 func (p *Tenancy) judgeCluster(a admission.Attributes) error {

@@ -105,3 +105,21 @@ func (l *Lasting) remove(one *lasting) {
 		delete(l.of, name)
 	}
 }
+
+// Any reports whether there are watches in a workspace.
+func (l *Lasting) Any(workspace logicalcluster.Name) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.of[workspace]) > 0
+}
+
+// Len is how many watches there are.
+func (l *Lasting) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, all := range l.of {
+		n += len(all)
+	}
+	return n
+}

@@ -31,12 +31,16 @@ const (
 	// patience is how long furnishing may fail before users are told: most
 	// troubles are over by then.
 	patience = 2 * time.Second
+	// drain is how long those who watch objects may read of their end before the
+	// definition of these goes, too.
+	drain = time.Second
 	// grace is how long a LogicalCluster may outlive what is known of its
-	// Workspace before that is looked into: the two are watched separately.
+	// Workspace before that is looked into: the two are watched separately. It is
+	// also when the last requests to a workspace that is gone are looked for.
 	grace = 5 * time.Second
 )
 
-// Config is what New needs. All fields are required but for Content,
+// Config is what New needs. All fields are required but for Content, Watched,
 // Forget, Clock and Random.
 type Config struct {
 	// Hub writes as the hub itself.
@@ -55,6 +59,8 @@ type Config struct {
 	Content Content
 	// Resources says what is served in a workspace.
 	Resources Resources
+	// Watched reports whether anybody watches in a workspace. Nil is nobody.
+	Watched func(logicalcluster.Name) bool
 	// Forget is called with the ID of every workspace that is gone.
 	Forget []func(logicalcluster.Name)
 	// BaseURL is how users reach the hub: "https://host:6443".
@@ -135,7 +141,7 @@ func newLifecycle(config Config, door door, read reader) *Lifecycle {
 	l := &Lifecycle{
 		door:    door,
 		read:    read,
-		sweeper: sweeper{door: door, content: config.Content, resources: config.Resources},
+		sweeper: sweeper{door: door, content: config.Content, resources: config.Resources, watched: config.Watched},
 		forget:  config.Forget,
 		baseURL: config.BaseURL,
 		rootCA:  config.RootCA,

@@ -33,6 +33,7 @@ import (
 //	lose in=<id>                                  a LogicalCluster is gone without a trace
 //	drop in=<id>                                  a LogicalCluster is deleted through the API
 //	keep in=<id> name=<name> finalizer=<name>     put a finalizer on a Workspace, or with none take it off
+//	late in=<id> name=<name>                      a request that was under way stores a ConfigMap
 //	steal in=<id> name=<name>                     remove a Workspace behind the hub's back
 //	wait seconds=<n>                              time passes, everything is looked at again
 //	restart                                       the hub is started again
@@ -96,6 +97,9 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 			}
 			return nil
 		})
+	case "late":
+		_, err = w.CreateMissing(ctx, in, item{configMapsGVR, newConfigMap("default", name)})
+		w.life.wakeOrphan(clusterKey(in))
 	case "steal":
 		at := address{in: in, gvr: workspacesGVR, name: name}
 		err = w.write("steal", at, func() error { delete(w.objects, at); return nil })

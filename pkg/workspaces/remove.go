@@ -33,6 +33,9 @@ func (l *Lifecycle) remove(ctx context.Context, key logicalcluster.Key, f facts)
 	if err != nil {
 		return loop.Result{}, errors.Join(err, l.sayDeleting(ctx, key, f, sweepFailed(err)...))
 	}
+	if left.draining {
+		return loop.Result{After: drain}, nil
+	}
 	if !left.empty() {
 		return l.later(f.workspace.DeletionTimestamp), l.sayDeleting(ctx, key, f, contentRemains(left)...)
 	}
@@ -166,7 +169,10 @@ func some(names []string) string {
 // privileges can bring about.
 func (l *Lifecycle) reconcileOrphan(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
 	cluster, ok := l.read.cluster(key.Workspace)
-	if !ok || cluster.Spec.Owner == nil {
+	if !ok {
+		return loop.Result{}, l.removeStragglers(ctx, key.Workspace)
+	}
+	if cluster.Spec.Owner == nil {
 		return loop.Result{}, nil
 	}
 	owner := cluster.Spec.Owner
@@ -186,8 +192,36 @@ func (l *Lifecycle) reconcileOrphan(ctx context.Context, key logicalcluster.Key)
 	if err != nil {
 		return loop.Result{}, err
 	}
+	if left.draining {
+		return loop.Result{After: drain}, nil
+	}
 	if !left.empty() {
 		return l.later(&cluster.CreationTimestamp), nil
 	}
 	return loop.Result{}, nil
+}
+
+// removeStragglers removes what was written to a workspace that is gone by
+// requests that had been let through before its deletion was known. Nothing can
+// come after these: nobody is let through to an ID that no Workspace has.
+func (l *Lifecycle) removeStragglers(ctx context.Context, id logicalcluster.Name) error {
+	if _, used := l.read.directory.ByName(id); used {
+		return nil
+	}
+	if _, used := l.read.directory.Owner(id); used || strings.HasPrefix(id.String(), "system:") {
+		return nil
+	}
+	counts, err := l.sweeper.counts(ctx, id)
+	if err != nil || len(counts) == 0 {
+		return err
+	}
+	klog.FromContext(ctx).Info("Removing what came late to a workspace that is gone", "cluster", id, "resources", len(counts))
+	var tasks []func() error
+	for resource := range counts {
+		tasks = append(tasks, func() error { return l.sweeper.content.Purge(ctx, id, resource) })
+	}
+	if err := bounded(tasks); err != nil {
+		return fmt.Errorf("failed to remove what came late: %w", err)
+	}
+	return l.sweeper.verifyEmpty(ctx, id)
 }

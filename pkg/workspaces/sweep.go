@@ -37,6 +37,8 @@ type sweeper struct {
 	door      door
 	content   Content
 	resources Resources
+	// watched reports whether anybody watches in a workspace; nil is nobody.
+	watched func(logicalcluster.Name) bool
 }
 
 // sweep removes all content of the workspace id. As long as somebody holds an
@@ -51,8 +53,8 @@ func (s sweeper) sweep(ctx context.Context, id logicalcluster.Name, cluster *cor
 	if err != nil || !left.empty() {
 		return left, err
 	}
-	if err := s.purgeContent(ctx, id, counts); err != nil {
-		return remainder{}, err
+	if wait, err := s.purgeContent(ctx, id, counts); err != nil || wait {
+		return remainder{draining: wait}, err
 	}
 	if cluster != nil && slices.ContainsFunc(cluster.Finalizers, notOurs) {
 		return s.deleteHeldCluster(ctx, id, cluster)
@@ -89,9 +91,10 @@ func (s sweeper) verifyEmpty(ctx context.Context, id logicalcluster.Name) error 
 }
 
 // purgeContent removes everything but the LogicalCluster, by which a hub that
-// dies now finds the rest. Definitions go after their objects: without them those
-// who watch the objects would be cut off before they see them go.
-func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, counts map[schema.GroupResource]int64) error {
+// dies now finds the rest. Definitions go after their objects, and when somebody
+// is watching, only the next time: without them those who watch the objects would
+// be cut off before they see them go.
+func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, counts map[schema.GroupResource]int64) (wait bool, err error) {
 	var objects []func() error
 	for resource := range counts {
 		if resource != logicalClustersGVR.GroupResource() && resource != definitions {
@@ -99,15 +102,18 @@ func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, count
 		}
 	}
 	if err := bounded(objects); err != nil {
-		return fmt.Errorf("failed to remove content: %w", err)
+		return false, fmt.Errorf("failed to remove content: %w", err)
 	}
-	if counts[definitions] == 0 {
-		return nil
+	switch {
+	case counts[definitions] == 0:
+		return false, nil
+	case len(objects) > 0 && s.watched != nil && s.watched(id):
+		return true, nil
 	}
 	if err := s.content.Purge(ctx, id, definitions); err != nil {
-		return fmt.Errorf("failed to remove definitions: %w", err)
+		return false, fmt.Errorf("failed to remove definitions: %w", err)
 	}
-	return nil
+	return false, nil
 }
 
 var definitions = apiextensionsv1.Resource("customresourcedefinitions")
@@ -249,6 +255,8 @@ type remainder struct {
 	counts     map[schema.GroupResource]int
 	names      map[schema.GroupResource][]string
 	finalizers map[schema.GroupResource]map[string]bool
+	// draining is whether only those who watch are waited for.
+	draining bool
 }
 
 func (r *remainder) empty() bool { return len(r.counts) == 0 }
