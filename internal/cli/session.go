@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -141,7 +145,7 @@ func (s *Session) home(ctx context.Context) (logicalcluster.Path, error) {
 	if err != nil {
 		return "", err
 	}
-	home, err := client.Workspaces(hub, logicalcluster.Root.Path()).Get(ctx, "~", metav1.GetOptions{})
+	home, err := awaitHome(ctx, client.Workspaces(hub, logicalcluster.Root.Path()))
 	if noHome(err) {
 		return "", fmt.Errorf("the hub at %s has no home workspace for you (%w): name a workspace, such as 'kubectl ws :root'; 'kubectl ws .' prints the current one", s.Base, err)
 	}
@@ -153,6 +157,30 @@ func (s *Session) home(ctx context.Context) (logicalcluster.Path, error) {
 		return "", fmt.Errorf("invalid home workspace URL %q: it does not point to a workspace", home.Spec.URL)
 	}
 	return path, nil
+}
+
+const (
+	// homePatience is how long the hub may take to make a home workspace, which it
+	// does when it is asked for one for the first time.
+	homePatience = time.Minute
+	// homeRetry is how often to ask.
+	homeRetry = 250 * time.Millisecond
+)
+
+// awaitHome asks for the home workspace until it is ready.
+func awaitHome(ctx context.Context, workspaces *client.WorkspaceClient) (home *tenancyv1alpha1.Workspace, err error) {
+	err = wait.PollUntilContextTimeout(ctx, homeRetry, homePatience, true, func(ctx context.Context) (bool, error) {
+		home, err = workspaces.Get(ctx, "~", metav1.GetOptions{})
+		if apierrors.IsServiceUnavailable(err) {
+			return false, nil
+		}
+		// A hub may leave the phase of what it makes up to us.
+		return err == nil && (home.Status.Phase == "" || home.Status.Phase == corev1alpha1.LogicalClusterPhaseReady), err
+	})
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		return nil, fmt.Errorf("your home workspace is not ready after %s: try again a little later, or name another workspace, such as 'kubectl ws :root'", homePatience)
+	}
+	return home, err
 }
 
 // noHome reports whether the hub refused a request because it has no home

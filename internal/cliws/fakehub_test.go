@@ -35,6 +35,8 @@ type fakeHub struct {
 	lock       sync.Mutex
 	workspaces map[logicalcluster.Path]*fakeWorkspace
 	home       string
+	// homeCourse are the phases of the home workspace before it is ready.
+	homeCourse []string
 	// birth is the course of the next workspaces that are created: phases, and
 	// "gone" (deleted), "expired" (the watch ends), "slow" (nothing until the
 	// client gets impatient), "stuck" (nothing more).
@@ -153,7 +155,7 @@ func (h *fakeHub) serve(w http.ResponseWriter, req *http.Request, path logicalcl
 	case rest == "apis/apis.kcp.io/v1alpha2/apibindings":
 		writeJSON(w, ws.bindings())
 	case named && name == "~" && h.home != "":
-		writeJSON(w, h.object(logicalcluster.Path(h.home)))
+		h.getHome(w)
 	case named && req.Method == http.MethodDelete:
 		h.remove(w, path, name)
 	case named:
@@ -193,6 +195,17 @@ func (h *fakeHub) get(w http.ResponseWriter, path logicalcluster.Path, name stri
 	// Whoever asks again after a watch ended finds the next state.
 	ws.advance()
 	writeJSON(w, ws.object)
+}
+
+// getHome makes the home workspace, which takes it as many requests as homeCourse
+// has phases.
+func (h *fakeHub) getHome(w http.ResponseWriter) {
+	home := h.object(logicalcluster.Path(h.home))
+	if len(h.homeCourse) > 0 {
+		home.Status.Phase = corev1alpha1.LogicalClusterPhaseType(h.homeCourse[0])
+		h.homeCourse = h.homeCourse[1:]
+	}
+	writeJSON(w, home)
 }
 
 func (h *fakeHub) remove(w http.ResponseWriter, path logicalcluster.Path, name string) {

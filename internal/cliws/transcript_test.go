@@ -21,7 +21,7 @@ import (
 // TestTranscripts plays the sessions in testdata against a fake hub.
 //
 //	hub         a line per workspace: <path> [type=…] [denied] [unlisted] [unready] [mount] [deleting] [claim=…]
-//	home        the path of the home workspace
+//	home        the path of the home workspace, and the phases before it is ready
 //	birth       the course of workspaces that are created from now on
 //	death       the course of workspaces that are deleted from now on
 //	kubeconfig  current context, then "<context> <cluster> <user>" and "<cluster>=<server>" lines; prints it when empty
@@ -57,7 +57,8 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 			s.hub.add(t, line)
 		}
 	case "home":
-		s.hub.home = strings.TrimSpace(d.Input)
+		words := strings.Fields(d.Input)
+		s.hub.home, s.hub.homeCourse = words[0], words[1:]
 	case "birth":
 		s.hub.birth = strings.Fields(d.Input)
 	case "death":

@@ -142,7 +142,11 @@ func grow(ctx context.Context, hub *client.Hub, path logicalcluster.Path) (top *
 // always in the same order.
 func explore(ctx context.Context, hub *client.Hub, top *node, show func(*node) error) (closed int64, err error) {
 	if top.children, err = children(ctx, hub, top.path); err != nil {
-		return 0, fmt.Errorf("listing the workspaces in %q: %w", top.path.String(), err)
+		err = fmt.Errorf("listing the workspaces in %q: %w", top.path.String(), err)
+		if apierrors.IsForbidden(err) {
+			err = fmt.Errorf("%w: name a workspace that you may look into with --workspace", err)
+		}
+		return 0, err
 	}
 	if err := show(top); err != nil {
 		return 0, err

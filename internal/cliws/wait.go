@@ -168,17 +168,13 @@ func waitsFor(workspace *tenancyv1alpha1.Workspace) string {
 		phase = "not seen by the hub's controllers"
 	}
 	parts := []string{phase}
-	if len(workspace.Status.Initializers) > 0 {
-		names := make([]string, len(workspace.Status.Initializers))
-		for i, initializer := range workspace.Status.Initializers {
-			names[i] = string(initializer)
-		}
-		parts = append(parts, "waiting for initializers "+strings.Join(names, ", "))
-	}
 	for _, condition := range workspace.Status.Conditions {
 		if condition.Status != corev1.ConditionTrue && condition.Message != "" {
 			parts = append(parts, condition.Message)
 		}
+	}
+	if len(parts) == 1 && len(workspace.Status.Initializers) > 0 {
+		parts = append(parts, "waiting for initializers "+join(workspace.Status.Initializers))
 	}
 	return strings.Join(parts, ": ")
 }
