@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -88,7 +89,11 @@ func (s *Session) Workspace(ctx context.Context) (logicalcluster.Path, error) {
 	if typed == "" {
 		typed = "."
 	}
-	d := ParseDestination(typed, "")
+	userHome, err := os.UserHomeDir()
+	if err != nil {
+		userHome = "" // Then no shell can have put it in place of "~".
+	}
+	d := ParseDestination(typed, userHome)
 	if d.Where == ToPrevious {
 		return "", fmt.Errorf("--workspace %s: the previous workspace can only be entered, with 'kubectl ws -'", typed)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,8 +36,8 @@ it as a whole when it has '*', '?' or '[…]' in it. A text with a colon is comp
 with the path instead of the name.
 
 The search begins at the root, or, if you may not list the workspaces there, at
-the current workspace; --workspace names another place. Workspaces that you may
-not look into are counted at the end.`,
+the first one on the way to the current workspace where you may; --workspace names
+another place. Workspaces that you may not look into are counted at the end.`,
 		Example: `  kubectl ws find team
   kubectl ws find 'team-*' -o wide
   kubectl ws find org:team -w :root:customers`,
@@ -80,7 +81,7 @@ func (c *findCommand) run(ctx context.Context, text string) error {
 	return s.conclude(c.env.streams.ErrOut, text)
 }
 
-// search looks where it was told to, or from the root, or where it may.
+// search looks where it was told to, or as near to the root as it may.
 func (c *findCommand) search(ctx context.Context, session *cli.Session, hub *client.Hub, s *search) error {
 	if c.options.WorkspacePath != "" || session.Current == "" {
 		from, err := session.Workspace(ctx)
@@ -89,13 +90,25 @@ func (c *findCommand) search(ctx context.Context, session *cli.Session, hub *cli
 		}
 		return s.from(ctx, hub, from)
 	}
-	top := logicalcluster.Path(session.Current.Segments()[0])
-	err := s.from(ctx, hub, top)
-	if apierrors.IsForbidden(err) && top != session.Current {
-		s.hint = fmt.Sprintf("Note: you may not list the workspaces in %q, so only those below %q were searched; --workspace names another place.", top, session.Current)
-		return s.from(ctx, hub, session.Current)
+	for _, start := range lineage(session.Current) {
+		err := s.from(ctx, hub, start)
+		if apierrors.IsForbidden(err) && start != session.Current {
+			s.hint = fmt.Sprintf("Note: you may not list the workspaces in %q, so not all were searched; --workspace names another place.", start)
+			continue
+		}
+		return err
 	}
-	return err
+	return nil
+}
+
+// lineage lists a workspace and those above it, from the top.
+func lineage(path logicalcluster.Path) []logicalcluster.Path {
+	line := []logicalcluster.Path{path}
+	for parent, ok := path.Parent(); ok; parent, ok = parent.Parent() {
+		line = append(line, parent)
+	}
+	slices.Reverse(line)
+	return line
 }
 
 // matcher returns what decides whether a workspace is meant by a text.
