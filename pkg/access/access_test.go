@@ -59,7 +59,7 @@ func aGroup(name string) rbacv1.Subject {
 // hub-admins everything, and system:admin trusts a service account of its own.
 func newChain() *Chain {
 	account := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: "kube-system", Name: "controller"}
-	return New(NewRBAC(Roles{
+	return New(Config{RBAC: NewRBAC(Roles{
 		Roles:        shelf[*rbacv1.Role]{},
 		RoleBindings: shelf[*rbacv1.RoleBinding]{},
 		ClusterRoles: shelf[*rbacv1.ClusterRole]{
@@ -71,7 +71,7 @@ func newChain() *Chain {
 			"a":                        {bound("cluster-admin", aUser("alice")), bound("reader", aUser("carol"))},
 			"b":                        {bound("cluster-admin", aUser("bob"))},
 		},
-	}), nil)
+	})})
 }
 
 func TestChain(t *testing.T) {

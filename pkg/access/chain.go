@@ -3,10 +3,8 @@ package access
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
-	"k8s.io/apiserver/pkg/authentication/serviceaccount"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/keyspace"
@@ -14,72 +12,146 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// AccessVerb on the non-resource URL "/" lets someone into a workspace.
-const AccessVerb = "access"
+// Config is what New needs.
+type Config struct {
+	// RBAC judges by the roles of the workspace in the target of its context.
+	RBAC *RBAC
+	// Views judge requests that came in through a view, by the view's kind, and of
+	// those who went on from one by rules of its own.
+	Views map[string]authorizer.Authorizer
+	// RequiredGroups returns the annotation that says which groups one must be in
+	// to enter a workspace, and false when there is none. Nil means nowhere.
+	RequiredGroups func(logicalcluster.Name) (string, bool)
+	// Policy finds the export that bounds what may be done with a resource. Nil
+	// means that none does.
+	Policy PolicyLookup
+	// AlwaysAllowPaths are URL paths outside of workspaces that everybody may
+	// read. One that ends in "*" stands for all that begin so.
+	AlwaysAllowPaths []string
+	// Webhook is asked about what nobody else allows. It may be nil.
+	Webhook authorizer.Authorizer
+}
+
+// request is what the links of the chain judge.
+type request struct {
+	authorizer.Attributes
+	target target.Target
+	// named is false when the context has no target.
+	named bool
+}
+
+// link is one named part of the chain. It allows, denies with a reason, or has
+// no opinion, with what should be said if nobody else has one either.
+type link struct {
+	name  string
+	judge func(context.Context, request) (authorizer.Decision, string, error)
+}
 
 // Chain is the hub's authorizer. See the package comment for its order.
 type Chain struct {
-	rbac  authorizer.Authorizer
-	views map[string]authorizer.Authorizer
+	config Config
+	links  []link
 }
 
-var _ authorizer.Authorizer = &Chain{}
+var (
+	_ authorizer.Authorizer   = &Chain{}
+	_ authorizer.RuleResolver = &Chain{}
+)
 
-// New returns the chain. views judge requests that came in through a view, by
-// the view's kind, and of those who went on from one by rules of its own.
-func New(rbac authorizer.Authorizer, views map[string]authorizer.Authorizer) *Chain {
-	return &Chain{rbac: rbac, views: views}
+// New returns the chain.
+func New(config Config) *Chain {
+	c := &Chain{config: config}
+	c.links = []link{
+		{"always-allow groups", allowHub},
+		{"target", needTarget},
+		{"always-allow paths", c.allowPaths},
+		{"views", c.judgeView},
+		{"wildcard", refuseEverywhere},
+		{"required groups", c.requireGroups},
+		{"workspace", c.judgeWorkspace},
+	}
+	if config.Webhook != nil {
+		c.links = append(c.links, link{"webhook", c.askWebhook})
+	}
+	return c
 }
 
-// Authorize decides. It denies rather than abstains, as nothing follows it.
+// Authorize decides: the first link with an opinion does. The chain denies
+// rather than abstains, as nothing follows it.
 func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	if target.IsHub(a.GetUser()) {
+	r := request{Attributes: a}
+	r.target, r.named = target.From(ctx)
+	refusal := ""
+	for _, link := range c.links {
+		decision, reason, err := link.judge(ctx, r)
+		if err != nil {
+			return authorizer.DecisionDeny, reason, fmt.Errorf("%s: %w", link.name, err)
+		}
+		if decision != authorizer.DecisionNoOpinion {
+			return decision, reason, nil
+		}
+		if refusal == "" {
+			refusal = reason
+		}
+	}
+	return authorizer.DecisionDeny, refusal, nil
+}
+
+// allowHub lets the hub itself do everything.
+func allowHub(_ context.Context, r request) (authorizer.Decision, string, error) {
+	if target.IsHub(r.GetUser()) {
 		return authorizer.DecisionAllow, "", nil
 	}
-	t, ok := target.From(ctx)
-	if !ok {
-		return authorizer.DecisionDeny, "the request names no workspace", nil
-	}
-	if kind, ok := t.JudgedBy(); ok {
-		return c.authorizeView(ctx, kind, a)
-	}
-	if scope, _ := keyspace.ScopeFrom(ctx); scope.All() {
-		return authorizer.DecisionDeny, "only system:masters may read all workspaces at once; name one workspace, or use the URL of a view from an endpoint slice", nil
-	}
-	if !c.mayEnter(ctx, t, a.GetUser()) {
-		return authorizer.DecisionDeny, fmt.Sprintf("access to workspace %q denied", t.Path), nil
-	}
-	if t.Identity != logicalcluster.SystemAdmin && hubOnly(a) {
-		return authorizer.DecisionDeny, "it is about the whole hub: ask for it outside of /clusters/", nil
-	}
-	if reservedIdentity(a) {
-		return authorizer.DecisionDeny, fmt.Sprintf("only system:masters may impersonate %q", a.GetName()), nil
-	}
-	return c.rbac.Authorize(ctx, a)
+	return authorizer.DecisionNoOpinion, "", nil
 }
 
-func (c *Chain) authorizeView(ctx context.Context, kind string, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	view, ok := c.views[kind]
+func needTarget(_ context.Context, r request) (authorizer.Decision, string, error) {
+	switch {
+	case !r.named:
+		return authorizer.DecisionDeny, "the request names no workspace", nil
+	case r.GetUser() == nil:
+		return authorizer.DecisionDeny, NoEntry(r.target.Path), nil
+	default:
+		return authorizer.DecisionNoOpinion, "", nil
+	}
+}
+
+// allowPaths lets everybody read some paths of the process. They are not open
+// inside of workspaces, where they would tell which workspaces there are.
+func (c *Chain) allowPaths(_ context.Context, r request) (authorizer.Decision, string, error) {
+	if _, judged := r.target.JudgedBy(); judged || r.IsResourceRequest() || r.target.Identity != logicalcluster.SystemAdmin {
+		return authorizer.DecisionNoOpinion, "", nil
+	}
+	for _, open := range c.config.AlwaysAllowPaths {
+		prefix, all := strings.CutSuffix(open, "*")
+		if all && strings.HasPrefix(r.GetPath(), prefix) || !all && r.GetPath() == open {
+			return authorizer.DecisionAllow, "", nil
+		}
+	}
+	return authorizer.DecisionNoOpinion, "", nil
+}
+
+func (c *Chain) judgeView(ctx context.Context, r request) (authorizer.Decision, string, error) {
+	kind, judged := r.target.JudgedBy()
+	if !judged {
+		return authorizer.DecisionNoOpinion, "", nil
+	}
+	view, ok := c.config.Views[kind]
 	if !ok {
 		return authorizer.DecisionDeny, fmt.Sprintf("nobody judges view %q", kind), nil
 	}
-	return view.Authorize(ctx, a)
+	decision, reason, err := view.Authorize(ctx, r.Attributes)
+	if decision != authorizer.DecisionAllow {
+		decision = authorizer.DecisionDeny
+	}
+	return decision, reason, err
 }
 
-// mayEnter reports whether the user has access to the content of the workspace
-// at all. A service account that authenticated belongs to it by construction.
-func (c *Chain) mayEnter(ctx context.Context, t target.Target, info user.Info) bool {
-	if t.Identity == logicalcluster.SystemAdmin {
-		return true
+func refuseEverywhere(ctx context.Context, _ request) (authorizer.Decision, string, error) {
+	if scope, _ := keyspace.ScopeFrom(ctx); scope.All() {
+		return authorizer.DecisionDeny, "only system:masters may read all workspaces at once; name one workspace, or use the URL of a view from an endpoint slice", nil
 	}
-	if t.Identity.Empty() || info == nil {
-		return false
-	}
-	if slices.Contains(info.GetGroups(), serviceaccount.AllServiceAccountsGroup) {
-		return true
-	}
-	decision, _, err := c.rbac.Authorize(ctx, authorizer.AttributesRecord{User: info, Verb: AccessVerb, Path: "/"})
-	return err == nil && decision == authorizer.DecisionAllow
+	return authorizer.DecisionNoOpinion, "", nil
 }
 
 // ConditionsAwareAuthorize converts Authorize: the chain knows no conditions.

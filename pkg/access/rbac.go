@@ -2,11 +2,16 @@ package access
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -25,11 +30,66 @@ type Roles struct {
 	ClusterRoleBindings Reader[*rbacv1.ClusterRoleBinding]
 }
 
-// NewRBAC returns Kubernetes' RBAC authorizer reading the workspace that the
-// context's target names as the judging one.
-func NewRBAC(roles Roles) *rbac.RBACAuthorizer {
+// RBAC is Kubernetes' role based access control, reading the workspace that the
+// context's target names as the judging one, for all users whose permissions
+// somebody has in it.
+type RBAC struct {
+	plain    *rbac.RBACAuthorizer
+	resolver resolver
+}
+
+var (
+	_ authorizer.Authorizer   = &RBAC{}
+	_ authorizer.RuleResolver = &RBAC{}
+)
+
+// NewRBAC returns the authorizer.
+func NewRBAC(roles Roles) *RBAC {
 	r := resolver{roles}
-	return rbac.New(r, r, r, r)
+	return &RBAC{plain: rbac.New(r, r, r, r), resolver: r}
+}
+
+// Authorize allows what one of the users may do. It never denies.
+func (r *RBAC) Authorize(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	if a.GetUser() == nil {
+		return authorizer.DecisionNoOpinion, "", nil
+	}
+	refusal := ""
+	for _, u := range identity.Effective(a.GetUser(), judging(ctx)) {
+		decision, reason, err := r.plain.Authorize(ctx, asUser{a, u})
+		if err != nil || decision == authorizer.DecisionAllow {
+			return decision, reason, err
+		}
+		if refusal == "" {
+			refusal = reason
+		}
+	}
+	return authorizer.DecisionNoOpinion, refusal, nil
+}
+
+// RulesFor returns the rules that Authorize judges by.
+func (r *RBAC) RulesFor(ctx context.Context, u user.Info, namespace string) ([]authorizer.ResourceRuleInfo, []authorizer.NonResourceRuleInfo, bool, error) {
+	var resources []authorizer.ResourceRuleInfo
+	var others []authorizer.NonResourceRuleInfo
+	var problems []error
+	for _, effective := range identity.Effective(u, judging(ctx)) {
+		more, moreOthers, _, err := r.plain.RulesFor(ctx, effective, namespace)
+		resources, others = append(resources, more...), append(others, moreOthers...)
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return resources, others, false, errors.Join(problems...)
+}
+
+// ConditionsAwareAuthorize converts Authorize: roles know no conditions.
+func (r *RBAC) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
+	return authorizer.ConditionsAwareDecisionFromParts(r.Authorize(ctx, a))
+}
+
+// EvaluateConditions is never called, as roles return no conditions.
+func (r *RBAC) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
+	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
 }
 
 // resolver answers the lookups of the RBAC authorizer. ClusterRoles, and the
@@ -70,13 +130,19 @@ func (r resolver) ListClusterRoleBindings(ctx context.Context) ([]*rbacv1.Cluste
 	if workspace == logicalcluster.SystemAdmin {
 		return local, nil
 	}
-	all := append([]*rbacv1.ClusterRoleBinding(nil), local...)
-	for _, binding := range r.ClusterRoleBindings.In(logicalcluster.SystemAdmin) {
+	return append(slices.Clip(local), r.globalBindings()...), nil
+}
+
+// globalBindings returns what of the bindings of system:admin holds everywhere.
+func (r resolver) globalBindings() []*rbacv1.ClusterRoleBinding {
+	bindings := r.ClusterRoleBindings.In(logicalcluster.SystemAdmin)
+	kept := make([]*rbacv1.ClusterRoleBinding, 0, len(bindings))
+	for _, binding := range bindings {
 		if global, ok := withoutServiceAccounts(binding); ok {
-			all = append(all, global)
+			kept = append(kept, global)
 		}
 	}
-	return all, nil
+	return kept
 }
 
 // withoutServiceAccounts returns what of a system:admin binding holds in other

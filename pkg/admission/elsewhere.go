@@ -23,9 +23,8 @@ type judge struct {
 }
 
 // allows reports whether the caller may do what ask says in the workspace at
-// path, or in the one of the request when path is empty. A name is trusted
-// elsewhere only if it means the same there: not that of a service account, and
-// not one the caller was only allowed to borrow in its own workspace.
+// path, or in the one of the request when path is empty. Who the caller is
+// there is not what it is here (pkg/identity).
 func (j judge) allows(ctx context.Context, info user.Info, path logicalcluster.Path, ask authorizer.AttributesRecord) bool {
 	here, _ := target.From(ctx)
 	there := here
@@ -38,18 +37,11 @@ func (j judge) allows(ctx context.Context, info user.Info, path logicalcluster.P
 	}
 	home := here.Identity
 	if there.Identity != here.Identity {
-		if here.Impersonated {
-			return false
-		}
 		info, home = outside(info, here)
 	}
-	for _, ask.User = range identity.Effective(identity.From(info, home), there.Identity) {
-		decision, _, err := j.authorizer.Authorize(target.With(ctx, there), ask)
-		if err == nil && decision == authorizer.DecisionAllow {
-			return true
-		}
-	}
-	return false
+	ask.User = identity.From(info, home)
+	decision, _, err := j.authorizer.Authorize(target.With(ctx, there), ask)
+	return err == nil && decision == authorizer.DecisionAllow
 }
 
 // outside returns who info, who acts in here, is outside of it, and which

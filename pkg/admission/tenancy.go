@@ -26,8 +26,13 @@ type Tenancy struct {
 	directory *directory.Directory
 	types     prepare.TypeLookup
 	judge     judge
+	groups    RequiredGroups
 	baseURL   string
 }
+
+// RequiredGroups returns the annotation of a workspace that says which groups it
+// lets in, and false when it lets in all.
+type RequiredGroups func(logicalcluster.Name) (string, bool)
 
 var (
 	_ admission.MutationInterface   = &Tenancy{}
@@ -35,11 +40,12 @@ var (
 )
 
 // NewTenancy returns the plugin. rbac judges by the workspace in the target of
-// its context; baseURL is how users reach the hub.
-func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.Authorizer, baseURL string) *Tenancy {
+// its context; new workspaces require the groups of their parent; baseURL is how
+// users reach the hub.
+func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.Authorizer, groups RequiredGroups, baseURL string) *Tenancy {
 	return &Tenancy{
 		Handler:   admission.NewHandler(admission.Create, admission.Update, admission.Delete),
-		directory: dir, types: types, judge: judge{dir, rbac}, baseURL: baseURL,
+		directory: dir, types: types, judge: judge{dir, rbac}, groups: groups, baseURL: baseURL,
 	}
 }
 
@@ -84,8 +90,13 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 	if !ok {
 		return prepare.Surroundings{}, fmt.Errorf("the workspace %q is not known", t.Path)
 	}
+	var groups *string
+	if required, ok := p.groups(t.Identity); ok {
+		groups = &required
+	}
 	return prepare.Surroundings{
-		BaseURL: p.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: p.types, Random: rand.Reader,
+		RequiredGroups: groups,
+		BaseURL:        p.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: p.types, Random: rand.Reader,
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/atriumhub/atrium/pkg/homes/naming"
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -37,7 +38,8 @@ func (h *Homes) Wrap(next http.Handler, serializer runtime.NegotiatedSerializer)
 			return
 		}
 		caller, _ := request.UserFrom(req.Context())
-		key, err := h.find(req, info.Verb, caller, t.Impersonated)
+		_, local := identity.Home(caller)
+		key, err := h.find(req, info.Verb, caller, identity.IsScoped(caller) && !local)
 		if err != nil {
 			refuse(w, req, serializer, err)
 			return

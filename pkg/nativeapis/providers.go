@@ -24,7 +24,6 @@ import (
 	eventsrest "k8s.io/kubernetes/pkg/registry/events/rest"
 	networkingrest "k8s.io/kubernetes/pkg/registry/networking/rest"
 	policyrest "k8s.io/kubernetes/pkg/registry/policy/rest"
-	rbacrest "k8s.io/kubernetes/pkg/registry/rbac/rest"
 )
 
 // ResourceConfig enables exactly the resources in Always and in the exports.
@@ -39,14 +38,14 @@ func ResourceConfig() *serverstorage.ResourceConfig {
 
 // Providers returns the upstream registries, in the order of discovery.
 // crdOptions is the storage of CustomResourceDefinitions, which have a codec of
-// their own.
-func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptionsGetter) []controlplane.RESTStorageProvider {
+// their own; rules judge who may make which roles and bindings.
+func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptionsGetter, rules EscalationRules) []controlplane.RESTStorageProvider {
 	authn, authz := config.Generic.Authentication, config.Generic.Authorization
 	return []controlplane.RESTStorageProvider{
 		coreProvider{generic: config.NewCoreGenericConfig()},
 		reviewsProvider{authenticationrest.RESTStorageProvider{Authenticator: authn.Authenticator, APIAudiences: authn.APIAudiences}},
 		authorizationrest.RESTStorageProvider{Authorizer: authz.Authorizer, RuleResolver: config.Generic.RuleResolver},
-		rbacrest.RESTStorageProvider{Authorizer: authz.Authorizer},
+		roleProvider{authorizer: authz.Authorizer, rules: rules},
 		coordinationrest.RESTStorageProvider{},
 		eventsrest.RESTStorageProvider{TTL: config.EventTTL},
 		crdProvider{options: crdOptions},

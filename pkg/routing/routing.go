@@ -67,20 +67,9 @@ func (r *Router) Wrap(next http.Handler) http.Handler {
 			r.refuse(w, req, err)
 			return
 		}
-		t.Impersonated = impersonates(req.Header)
 		ctx := keyspace.WithScope(target.With(req.Context(), t), scope)
 		next.ServeHTTP(w, withPath(req.WithContext(ctx), path))
 	})
-}
-
-// impersonates reports whether any header asks to act as somebody else.
-func impersonates(header http.Header) bool {
-	for name := range header {
-		if strings.HasPrefix(name, "Impersonate-") {
-			return true
-		}
-	}
-	return false
 }
 
 // Route decides what the (already percent-decoded) URL path is about. The

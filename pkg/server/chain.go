@@ -13,6 +13,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
+	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/customresources"
@@ -30,7 +31,9 @@ type link func(http.Handler) http.Handler
 // Kubernetes' own filters: request info, authentication, audit, limits,
 // authorization.
 func (h *Hub) chain(config *genericapiserver.Config) []link {
-	upstream := func(next http.Handler) http.Handler { return genericapiserver.DefaultBuildHandlerChain(next, config) }
+	scoped := *config
+	scoped.Authentication.Authenticator = access.ScopeImpersonation(config.Authentication.Authenticator)
+	upstream := func(next http.Handler) http.Handler { return genericapiserver.DefaultBuildHandlerChain(next, &scoped) }
 	return []link{
 		h.issuers.WithPublicDocuments,
 		h.router.Wrap,

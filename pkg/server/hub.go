@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 
 	"github.com/atriumhub/atrium/config/crds"
 	"github.com/atriumhub/atrium/internal/pki"
@@ -71,7 +70,7 @@ type Hub struct {
 
 	// build
 	authorizer      authorizer.Authorizer
-	rbac            *rbac.RBACAuthorizer
+	rbac            *access.RBAC
 	router          *routing.Router
 	homes           *homes.Homes
 	lasting         *routing.Lasting
@@ -197,9 +196,9 @@ func (h *Hub) build(context.Context) error {
 	h.lifecycles = parts.lifecycles
 	generic := h.upstream.config.Generic
 	parts.authorizers[target.MountKind] = authorizer.AuthorizerFunc(h.authorizeMount)
-	h.authorizer = access.New(h.rbac, parts.authorizers)
-	generic.Authorization.Authorizer = h.authorizer
-	generic.RuleResolver = h.rbac
+	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {
+		return err
+	}
 	generic.AdmissionControl = h.admission(parts)
 	generic.RESTOptionsGetter = h.stores.natives
 	h.router = routing.New(routing.Config{
@@ -267,7 +266,7 @@ func (h *Hub) buildControlPlane() error {
 	if err != nil {
 		return fmt.Errorf("failed to build the control plane: %w", err)
 	}
-	if err := plane.InstallAPIs(nativeapis.Providers(completed, h.stores.crds)...); err != nil {
+	if err := plane.InstallAPIs(nativeapis.Providers(completed, h.stores.crds, h.rbac.Escalation)...); err != nil {
 		return fmt.Errorf("failed to install the native APIs: %w", err)
 	}
 	h.server = plane.GenericAPIServer

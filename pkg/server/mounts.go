@@ -13,6 +13,8 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/atriumhub/atrium/internal/pki"
+	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/mounts"
@@ -75,23 +77,22 @@ func mountTLS(dir string, own []byte, file string) (*tls.Config, error) {
 
 // authorizeMount lets those through who may enter the workspace that holds the
 // mount and read the Workspace there. Others are told what they would be told
-// of a workspace that does not exist. Whoever acts as somebody else is somebody
-// to that workspace only, and not to where the mount leads.
+// of a workspace that does not exist. Whoever acts as somebody else, or is known to
+// some workspaces only, is nobody where the mount leads.
 func (h *Hub) authorizeMount(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
 	t, _ := target.From(ctx)
-	denied := fmt.Sprintf("access to workspace %q denied", t.Path)
 	if !h.maySeeMount(ctx, t, a) {
-		return authorizer.DecisionDeny, denied, nil
+		return authorizer.DecisionDeny, access.NoEntry(t.Path), nil
 	}
-	if t.Impersonated {
-		return authorizer.DecisionDeny, "nobody can be impersonated through a mount: ask in your own name", nil
+	if identity.IsScoped(a.GetUser()) || a.IsResourceRequest() && a.GetVerb() == "impersonate" {
+		return authorizer.DecisionDeny, "nobody can be impersonated through a mount, nor is somebody known there whom only some workspaces know: ask in your own name", nil
 	}
 	return authorizer.DecisionAllow, "", nil
 }
 
 func (h *Hub) maySeeMount(ctx context.Context, t target.Target, a authorizer.Attributes) bool {
 	ctx = keyspace.WithScope(ctx, keyspace.In(t.Identity))
-	ctx = target.With(ctx, target.Target{Path: t.Identity.Path(), Identity: t.Identity, Impersonated: t.Impersonated})
+	ctx = target.With(ctx, target.Target{Path: t.Identity.Path(), Identity: t.Identity})
 	decision, _, err := h.authorizer.Authorize(ctx, authorizer.AttributesRecord{
 		User: a.GetUser(), Verb: "get", ResourceRequest: true,
 		APIGroup: tenancyv1alpha1.GroupName, APIVersion: tenancyv1alpha1.SchemeGroupVersion.Version,

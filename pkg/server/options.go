@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/scheduling"
 )
@@ -36,6 +37,11 @@ type Options struct {
 	// MountCAFile holds certificate authorities that the targets of mounts may
 	// have their certificates from, besides those the machine trusts.
 	MountCAFile string
+	// AlwaysAllowPaths are URL paths, outside of workspaces, that everybody may
+	// read.
+	AlwaysAllowPaths []string
+	// AuthorizationWebhook is asked about what no role allows, if it has a File.
+	AuthorizationWebhook access.WebhookConfig
 	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
 	Profiling bool
 	// TenantEgressAllow are addresses and networks that the hub calls for tenants
@@ -52,10 +58,14 @@ type Options struct {
 // NewOptions returns the defaults.
 func NewOptions() *Options {
 	return &Options{
-		RootDir:            ".atrium",
-		BindAddress:        "127.0.0.1",
-		SecurePort:         6443,
-		HomeWorkspaces:     true,
+		RootDir:          ".atrium",
+		BindAddress:      "127.0.0.1",
+		SecurePort:       6443,
+		HomeWorkspaces:   true,
+		AlwaysAllowPaths: []string{"/healthz", "/livez", "/readyz"},
+		AuthorizationWebhook: access.WebhookConfig{
+			Version: "v1", AuthorizedTTL: 5 * time.Minute, UnauthorizedTTL: 30 * time.Second,
+		},
 		HeartbeatThreshold: scheduling.DefaultHeartbeatThreshold,
 		EvictionGrace:      scheduling.DefaultGrace,
 	}
@@ -74,6 +84,11 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
 	flags.BoolVar(&o.HomeWorkspaces, "home-workspaces", o.HomeWorkspaces, "Give every user a workspace of his own below root:users when he first asks for it with 'kubectl ws'.")
 	flags.StringVar(&o.MountCAFile, "mount-ca-file", o.MountCAFile, "Certificate authorities, in PEM, that clusters mounted as workspaces may have their certificates from, besides those this machine trusts. They know the hub by <root-dir>/pki/front-proxy/ca.crt (their --requestheader-client-ca-file).")
+	flags.StringSliceVar(&o.AlwaysAllowPaths, "authorization-always-allow-paths", o.AlwaysAllowPaths, "URL paths of the hub that everybody may read without logging in, comma separated; \"/x/*\" is all below /x/. They do not hold below /clusters/.")
+	flags.StringVar(&o.AuthorizationWebhook.File, "authorization-webhook-config-file", o.AuthorizationWebhook.File, "Kubeconfig of a webhook that is asked about every request which no role allows. It learns the workspace's ID as the extra \"authorization.kubernetes.io/cluster-name\". While it does not answer, nothing more is allowed.")
+	flags.StringVar(&o.AuthorizationWebhook.Version, "authorization-webhook-version", o.AuthorizationWebhook.Version, "API version of the SubjectAccessReview sent to the webhook: v1 or v1beta1.")
+	flags.DurationVar(&o.AuthorizationWebhook.AuthorizedTTL, "authorization-webhook-cache-authorized-ttl", o.AuthorizationWebhook.AuthorizedTTL, "How long to remember what the webhook allowed.")
+	flags.DurationVar(&o.AuthorizationWebhook.UnauthorizedTTL, "authorization-webhook-cache-unauthorized-ttl", o.AuthorizationWebhook.UnauthorizedTTL, "How long to remember what the webhook did not allow.")
 	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
 	flags.StringSliceVar(&o.TenantEgressAllow, "tenant-egress-allow", o.TenantEgressAllow, "IP addresses and networks (10.1.2.3, 10.0.0.0/8) that tenants may let the hub call, as token issuers or mounts, besides public ones. Private, loopback and link-local addresses are refused without it.")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")
@@ -93,6 +108,10 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--etcd-cafile, --etcd-certfile and --etcd-keyfile need --etcd-servers")
 	case (o.EtcdCertFile == "") != (o.EtcdKeyFile == ""):
 		return fmt.Errorf("--etcd-certfile and --etcd-keyfile go together")
+	case o.AuthorizationWebhook.Version != "v1" && o.AuthorizationWebhook.Version != "v1beta1":
+		return fmt.Errorf("--authorization-webhook-version %q is not known: use v1 or v1beta1", o.AuthorizationWebhook.Version)
+	case o.AuthorizationWebhook.AuthorizedTTL < 0 || o.AuthorizationWebhook.UnauthorizedTTL < 0:
+		return fmt.Errorf("--authorization-webhook-cache-authorized-ttl and --authorization-webhook-cache-unauthorized-ttl must not be negative")
 	case o.HeartbeatThreshold <= 0:
 		return fmt.Errorf("--sync-target-heartbeat-threshold must be more than 0")
 	case o.EvictionGrace < 0:

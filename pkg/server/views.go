@@ -77,7 +77,7 @@ func (h *Hub) lifecycleConfig() (views.LifecycleConfig, error) {
 		return views.LifecycleConfig{}, err
 	}
 	return views.LifecycleConfig{
-		RBAC: h.rbac, Inside: access.New(h.rbac, nil), Resolve: h.resolve, Stored: stored,
+		RBAC: h.rbac, Inside: access.New(access.Config{RBAC: h.rbac, Policy: h.maximalPermissionPolicy}), Resolve: h.resolve, Stored: stored,
 		Type: func(workspace logicalcluster.Name, name string) (*tenancyv1alpha1.WorkspaceType, bool) {
 			return h.models.workspaceTypes.Get(logicalcluster.Key{Workspace: workspace, Name: name})
 		},

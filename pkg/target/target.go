@@ -23,9 +23,6 @@ type Target struct {
 	// the caller. It is empty when the URL named a workspace that does not
 	// exist; nobody but the privileged is let through then.
 	Identity logicalcluster.Name
-	// Impersonated is set when the caller asked to act as somebody else. Who that
-	// is was judged in the workspace Identity, and is nobody anywhere else.
-	Impersonated bool
 	// View is set when the request came in under /services/.
 	View *View
 	// Visitor is set when the request came in under /services/, and goes on as

@@ -186,7 +186,7 @@ func (l *Lifecycle) visit(ctx context.Context, t target.Target, workspace logica
 	if !ok {
 		return visit{}, fmt.Sprintf("workspace type %q is gone, and with it what its %s may do in workspaces: create it again, or take the %s out of status.%s", t.View.Name, l.role, l.role, l.field)
 	}
-	inside := target.Target{Path: t.Path, Identity: workspace, Impersonated: t.Impersonated}
+	inside := target.Target{Path: t.Path, Identity: workspace}
 	if target.IsHub(caller) {
 		return visit{inside, caller}, ""
 	}

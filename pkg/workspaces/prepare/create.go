@@ -36,6 +36,8 @@ type Surroundings struct {
 	ParentType logicalcluster.Path
 	// Types finds types. Nil means that only the built-in ones exist.
 	Types TypeLookup
+	// RequiredGroups are those that the parent lets in, nil when it lets in all.
+	RequiredGroups *string
 	// Random is where IDs come from: crypto/rand.Reader outside of tests.
 	Random io.Reader
 }
@@ -56,6 +58,7 @@ func Create(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surr
 	if err := setType(workspace, around); err != nil {
 		return err
 	}
+	inheritGroups(workspace, creator, around.RequiredGroups)
 	workspace.Spec.URL = around.BaseURL + around.ParentPath.Join(workspace.Name).RequestPath()
 	setAnnotation(workspace, tenancyv1alpha1.ClusterAnnotationKey, workspace.Spec.Cluster)
 	setAnnotation(workspace, tenancyv1alpha1.ShardAnnotationKey, shardHash(theShard))

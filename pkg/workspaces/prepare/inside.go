@@ -15,28 +15,33 @@ var ErrLogicalCluster = errors.New("a LogicalCluster is managed by the hub: only
 
 // LogicalCluster judges a write to a LogicalCluster. old is nil when it is
 // created, new when it is deleted. Open to tenants are the deletion of one that
-// says so, and to put the workspace to rest and wake it up again.
+// says so, and to put the workspace to rest and wake it up again; open to
+// administrators of the hub are the groups that one has to be in to enter it.
 func LogicalCluster(new, old *corev1alpha1.LogicalCluster, writer user.Info) error {
 	switch {
 	case Privileged(writer):
 		return nil
 	case new == nil && old != nil && old.Spec.DirectlyDeletable:
 		return nil
-	case new != nil && old != nil && sameButRest(new, old):
+	case new != nil && old != nil && sameBut(new, old, corev1alpha1.InactiveAnnotationKey):
+		return nil
+	case new != nil && old != nil && Administers(writer) && sameBut(new, old, corev1alpha1.InactiveAnnotationKey, corev1alpha1.RequiredGroupsAnnotationKey):
 		return nil
 	}
 	return ErrLogicalCluster
 }
 
-// sameButRest reports whether new differs from old in nothing but the annotation
-// that puts a workspace to rest, and in what every write changes.
-func sameButRest(new, old *corev1alpha1.LogicalCluster) bool {
-	return equality.Semantic.DeepEqual(withoutRest(new), withoutRest(old))
+// sameBut reports whether new differs from old in nothing but some annotations,
+// and in what every write changes.
+func sameBut(new, old *corev1alpha1.LogicalCluster, annotations ...string) bool {
+	return equality.Semantic.DeepEqual(without(new, annotations), without(old, annotations))
 }
 
-func withoutRest(cluster *corev1alpha1.LogicalCluster) *corev1alpha1.LogicalCluster {
+func without(cluster *corev1alpha1.LogicalCluster, annotations []string) *corev1alpha1.LogicalCluster {
 	cluster = cluster.DeepCopy()
-	delete(cluster.Annotations, corev1alpha1.InactiveAnnotationKey)
+	for _, key := range annotations {
+		delete(cluster.Annotations, key)
+	}
 	cluster.TypeMeta.Kind, cluster.TypeMeta.APIVersion = "", ""
 	cluster.ManagedFields, cluster.ResourceVersion, cluster.Generation = nil, "", 0
 	return cluster

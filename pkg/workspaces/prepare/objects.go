@@ -51,6 +51,9 @@ func NewLogicalCluster(workspace *tenancyv1alpha1.Workspace, parent logicalclust
 	if len(kind.Lineage) > 0 {
 		cluster.Annotations[tenancyv1alpha1.TypeIDAnnotationKey] = kind.Lineage[0].identity()
 	}
+	if groups, ok := workspace.Annotations[corev1alpha1.RequiredGroupsAnnotationKey]; ok {
+		cluster.Annotations[corev1alpha1.RequiredGroupsAnnotationKey] = groups
+	}
 	if creator, ok := Owner(workspace); ok {
 		cluster.Spec.CreatedBy = &creator
 		cluster.Annotations[tenancyv1alpha1.OwnerAnnotationKey] = workspace.Annotations[tenancyv1alpha1.OwnerAnnotationKey]

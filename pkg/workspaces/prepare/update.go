@@ -87,5 +87,6 @@ func keepFinalizer(workspace, old *tenancyv1alpha1.Workspace) {
 }
 
 func hubAnnotation(key string) bool {
-	return strings.HasPrefix(key, internalPrefix) || key == tenancyv1alpha1.OwnerAnnotationKey
+	return strings.HasPrefix(key, internalPrefix) || key == tenancyv1alpha1.OwnerAnnotationKey ||
+		key == corev1alpha1.RequiredGroupsAnnotationKey
 }

@@ -9,6 +9,10 @@ const (
 	// InactiveAnnotationKey on a LogicalCluster makes the hub refuse requests to
 	// it while the value is "true".
 	InactiveAnnotationKey = "core.kcp.io/inactive"
+	// RequiredGroupsAnnotationKey on a LogicalCluster lets only members of groups
+	// into the workspace: alternatives are separated by ";", and the groups of one,
+	// which are all needed, by ",". New workspaces inherit it from their parent.
+	RequiredGroupsAnnotationKey = "authorization.kcp.io/required-groups"
 	// MaxTotalObjectsAnnotationKey on a LogicalCluster bounds how many objects it
 	// may hold. The value is a decimal number.
 	MaxTotalObjectsAnnotationKey = "core.kcp.io/max-total-objects"

@@ -1,0 +1,72 @@
+package access
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"github.com/atriumhub/atrium/pkg/identity"
+	"github.com/atriumhub/atrium/pkg/target"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Policy is the export through which a workspace has a resource, where it says
+// what may be done with it at most (spec.maximalPermissionPolicy).
+type Policy struct {
+	// Workspace is where the export, and the roles that are the policy, live. It
+	// is empty when the export cannot be found any more: then nothing is allowed.
+	Workspace logicalcluster.Name
+	// Export is "<path>:<name>", for messages.
+	Export string
+}
+
+// PolicyLookup returns the policy that bounds resource in workspace, and false
+// when none does. It answers from memory.
+type PolicyLookup func(workspace logicalcluster.Name, resource schema.GroupResource) (Policy, bool)
+
+// beyondPolicy says why the policy of the export that a resource comes from does
+// not allow the request, or nothing. Roles of the export's workspace decide, for
+// users and groups with a prefix, so that they are not mixed up with those who
+// may do something in that workspace itself.
+func (c *Chain) beyondPolicy(ctx context.Context, r request) string {
+	if c.config.Policy == nil || !r.IsResourceRequest() {
+		return ""
+	}
+	policy, ok := c.config.Policy(r.target.Identity, schema.GroupResource{Group: r.GetAPIGroup(), Resource: r.GetResource()})
+	if !ok || c.policyAllows(ctx, policy, r) {
+		return ""
+	}
+	return fmt.Sprintf("the export %s allows nobody more than its maximal permission policy says; its owner can bind you to a role there as %q", policy.Export, bindingName(r.GetUser(), r.target.Identity))
+}
+
+func (c *Chain) policyAllows(ctx context.Context, policy Policy, r request) bool {
+	if policy.Workspace.Empty() {
+		return false
+	}
+	there := target.With(ctx, target.Target{Path: policy.Workspace.Path(), Identity: policy.Workspace})
+	for _, u := range identity.Effective(r.GetUser(), r.target.Identity) {
+		decision, _, err := c.config.RBAC.Authorize(there, asUser{r.Attributes, binding(u, r.target.Identity)})
+		if err == nil && decision == authorizer.DecisionAllow {
+			return true
+		}
+	}
+	return false
+}
+
+// binding returns u as the policies of exports call it. Scopes and warrants have
+// been seen to.
+func binding(u user.Info, home logicalcluster.Name) user.Info {
+	prefixed := &user.DefaultInfo{Name: bindingName(u, home), UID: u.GetUID()}
+	for _, group := range u.GetGroups() {
+		prefixed.Groups = append(prefixed.Groups, apisv1alpha2.MaximalPermissionPolicyRBACUserGroupPrefix+group)
+	}
+	return prefixed
+}
+
+func bindingName(u user.Info, home logicalcluster.Name) string {
+	return apisv1alpha2.MaximalPermissionPolicyRBACUserGroupPrefix + identity.OutsideName(identity.From(u, home))
+}

@@ -1,0 +1,70 @@
+package server
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	genericfeatures "k8s.io/apiserver/pkg/features"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/util/feature"
+
+	"github.com/atriumhub/atrium/pkg/access"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// buildAuthorization makes what judges requests, and what answers reviews.
+func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[string]authorizer.Authorizer) error {
+	// Kubernetes remembers for ten seconds who may impersonate whom so, and not in
+	// which workspace. Without it the verb "impersonate" works as ever.
+	if err := feature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{string(genericfeatures.ConstrainedImpersonation): false}); err != nil {
+		return fmt.Errorf("failed to turn off constrained impersonation: %w", err)
+	}
+	config := access.Config{
+		RBAC: h.rbac, Views: views,
+		RequiredGroups: h.requiredGroups, Policy: h.maximalPermissionPolicy,
+		AlwaysAllowPaths: h.options.AlwaysAllowPaths,
+	}
+	if h.options.AuthorizationWebhook.File != "" {
+		webhook, err := access.NewWebhook(h.options.AuthorizationWebhook)
+		if err != nil {
+			return fmt.Errorf("%w; check --authorization-webhook-config-file", err)
+		}
+		config.Webhook = webhook
+	}
+	chain := access.New(config)
+	h.authorizer = chain
+	generic.Authorization.Authorizer, generic.RuleResolver = chain, chain
+	return nil
+}
+
+// requiredGroups returns which groups one must be in to enter a workspace.
+func (h *Hub) requiredGroups(workspace logicalcluster.Name) (string, bool) {
+	cluster, ok := h.models.logicalClusters.Get(logicalcluster.Key{Workspace: workspace, Name: corev1alpha1.LogicalClusterName})
+	if !ok {
+		return "", false
+	}
+	groups, ok := cluster.Annotations[corev1alpha1.RequiredGroupsAnnotationKey]
+	return groups, ok
+}
+
+// maximalPermissionPolicy finds the export that a resource comes from, if that
+// one has a policy.
+func (h *Hub) maximalPermissionPolicy(workspace logicalcluster.Name, resource schema.GroupResource) (access.Policy, bool) {
+	api, ok := h.catalog.Lookup(workspace, resource)
+	if !ok || api.Export == "" {
+		return access.Policy{}, false
+	}
+	path, name := logicalcluster.Path(api.Export).Split()
+	entry, ok := h.directory.Resolve(path)
+	if !ok {
+		return access.Policy{Export: api.Export}, true
+	}
+	export, ok := h.models.exports.Get(logicalcluster.Key{Workspace: entry.Name, Name: name})
+	if !ok {
+		return access.Policy{Export: api.Export}, true
+	}
+	bounded := export.Spec.MaximalPermissionPolicy != nil && export.Spec.MaximalPermissionPolicy.Local != nil
+	return access.Policy{Workspace: entry.Name, Export: api.Export}, bounded
+}
