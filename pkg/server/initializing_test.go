@@ -674,3 +674,34 @@ func TestDiscoveryOfViews(t *testing.T) {
 		t.Errorf("a watch begins with %+v", event)
 	}
 }
+
+// TestRulesDoNotEscalate: who may write roles by the rules of a type cannot give
+// away, nor get, what the rules do not give.
+func TestRulesDoNotEscalate(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings"}, Verbs: []string{"create", "list"}}}
+	p, in := newPlatform(t, tenancyv1alpha1.WorkspaceTypeSpec{Initializer: true, InitializerPermissions: rules}), customers(t)
+	workspace, _ := p.order(t, in)
+	api := p.view(t, "initializingworkspaces", p.token).Kubernetes(workspace.Path()).RbacV1()
+	await(ctx, t, "the robot's turn", func() error {
+		_, err := api.ClusterRoles().List(ctx, metav1.ListOptions{})
+		return err
+	})
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}}
+	if _, err := api.ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "attempting to grant RBAC permissions not currently held") {
+		t.Errorf("a role with everything: %v", err)
+	}
+	for _, subject := range []rbacv1.Subject{
+		{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "friend"},
+		{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:kcp:initializer:" + p.id.String() + ":prepared"},
+	} {
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "friend-"}, Subjects: []rbacv1.Subject{subject},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		}
+		if _, err := api.ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{}); err == nil {
+			t.Errorf("%s becomes an administrator", subject.Name)
+		}
+	}
+}
