@@ -70,7 +70,6 @@ func (p *Types) admit(ctx context.Context, a admission.Attributes, kind *tenancy
 	self := prepare.Ancestor{WorkspaceTypeReference: tenancyv1alpha1.WorkspaceTypeReference{
 		Path: home.Path.String(), Name: tenancyv1alpha1.WorkspaceTypeName(kind.Name),
 	}, Type: kind}
-	prepare.QualifyExtensions(self, p.types)
 	if a.GetOperation() == admission.Update {
 		old, err := typed[tenancyv1alpha1.WorkspaceType](a.GetOldObject())
 		if err != nil {
@@ -89,7 +88,7 @@ func (p *Types) judgeSpec(ctx context.Context, author user.Info, self prepare.An
 	if err := prepare.TypeSpec(self.Type.Spec); err != nil {
 		return err
 	}
-	meant := p.meant(self.Type.Spec)
+	meant := p.meant(self)
 	if err := p.references(ctx, author, self.Type.Spec, meant); err != nil {
 		return err
 	}
@@ -129,7 +128,7 @@ func (p *Types) references(ctx context.Context, author user.Info, spec tenancyv1
 		return nil
 	}
 	for i, ref := range spec.Extend.With {
-		if home, ok := meant[ref.Path]; !ok || !p.judge.uses(ctx, author, home.Path(), ref.Name) {
+		if home, ok := meant[prepare.MeantKey(ref)]; !ok || !p.judge.uses(ctx, author, home.Path(), ref.Name) {
 			return fmt.Errorf("spec.extend.with[%d]: %w", i, cannotUse(logicalcluster.Path(ref.Path), ref.Name))
 		}
 	}
@@ -143,18 +142,21 @@ func (p *Types) references(ctx context.Context, author user.Info, spec tenancyv1
 	return nil
 }
 
-func (p *Types) meant(spec tenancyv1alpha1.WorkspaceTypeSpec) map[string]logicalcluster.Name {
+// meant finds the workspaces that self refers to, as they are now.
+func (p *Types) meant(self prepare.Ancestor) map[string]logicalcluster.Name {
 	meant := map[string]logicalcluster.Name{}
-	note := func(path string) {
-		if entry, ok := p.directory.Resolve(logicalcluster.Path(path)); ok && path != "" {
-			meant[path] = entry.Name
+	note := func(key string, path logicalcluster.Path) {
+		if entry, ok := p.directory.Resolve(path); ok {
+			meant[key] = entry.Name
 		}
 	}
-	for _, ref := range spec.Extend.With {
-		note(ref.Path)
+	for _, ref := range self.Type.Spec.Extend.With {
+		note(prepare.MeantKey(ref), prepare.ExtensionHome(self, ref, p.types))
 	}
-	for _, ref := range spec.DefaultAPIBindings {
-		note(ref.Path)
+	for _, ref := range self.Type.Spec.DefaultAPIBindings {
+		if ref.Path != "" {
+			note(ref.Path, logicalcluster.Path(ref.Path))
+		}
 	}
 	return meant
 }

@@ -202,18 +202,15 @@ func TestTypesThatGoInACircle(t *testing.T) {
 	hen.Spec.Extend.With = append(hen.Spec.Extend.With, typeRef(two.String(), "egg"))
 	_, err := client.WorkspaceTypes(alice, one).Update(ctx, hen, metav1.UpdateOptions{})
 	expectRefused(t, err, "in a circle")
-	missing := must(client.WorkspaceTypes(alice, one).Create(ctx, universalAnd("chick", func(s *tenancyv1alpha1.WorkspaceTypeSpec) {
+	must(client.WorkspaceTypes(alice, one).Create(ctx, universalAnd("chick", func(s *tenancyv1alpha1.WorkspaceTypeSpec) {
 		s.Extend.With = append(s.Extend.With, typeRef("", "later"))
 	}), metav1.CreateOptions{}))(t)
-	if path := missing.Spec.Extend.With[1].Path; path != one.String() {
-		t.Errorf("path %q", path)
-	}
 	await(ctx, t, "the type says what is missing", func() error {
 		kind, err := client.WorkspaceTypes(alice, one).Get(ctx, "chick", metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if c := conditionsv1alpha1.Get(kind.Status.Conditions, tenancyv1alpha1.WorkspaceTypeExtensionsResolved); c == nil || !strings.Contains(c.Message, one.String()+":later") && !strings.Contains(c.Message, "later") {
+		if c := conditionsv1alpha1.Get(kind.Status.Conditions, tenancyv1alpha1.WorkspaceTypeExtensionsResolved); c == nil || !strings.Contains(c.Message, ":later") {
 			return fmt.Errorf("conditions %v", kind.Status.Conditions)
 		}
 		return nil

@@ -128,7 +128,7 @@ func (p *plan) bind(f facts, want prepare.DefaultBinding, failing, waiting *[]st
 func (f facts) find(want prepare.DefaultBinding) (*apisv1alpha2.APIExport, string) {
 	home, ok := f.resolve(want.Path)
 	if ok && want.Home != "" && home != want.Home {
-		return nil, fmt.Sprintf("workspace %s is another one than when the workspace type named it: let the owner of the type write it anew", want.Path)
+		return nil, fmt.Sprintf("workspace %s is another one than when the workspace type named it: let the owner of the type delete it and create it again", want.Path)
 	}
 	if ok {
 		if export, found := f.export(logicalcluster.Key{Workspace: home, Name: want.Export}); found {

@@ -95,7 +95,7 @@ func TestDecide(t *testing.T) {
 		"bound under an ID":   {initial(things, binding("mine", "l1", bound)), told{Condition: "APIBindingsInitialized=", Done: true}},
 		"nothing to bind":     {house(facts{initializing: true}), told{Condition: "APIBindingsInitialized=", Done: true}},
 		"no export":           {initial(missing), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: `APIExport "none" not found in workspace "root:lib": create it there, or correct the workspace type`}},
-		"another workspace":   {initial(recycled), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: "workspace root:lib is another one than when the workspace type named it: let the owner of the type write it anew"}},
+		"another workspace":   {initial(recycled), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: "workspace root:lib is another one than when the workspace type named it: let the owner of the type delete it and create it again"}},
 		"the type is broken":  {broken, told{Condition: "APIBindingsInitialized=WorkspaceTypesInvalid", Message: "the workspace type can not be resolved: it extends more than 63 workspace types: mend the type, or delete this workspace"}},
 		"the name is taken":   {initial(things, binding(name, "root:lib", other)), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: "APIBinding " + name + " refers to another export than things of workspace root:lib: delete it"}},
 		"claims are left":     {initial(things, binding(name, "root:lib", bound, rejected)), told{Condition: "APIBindingsInitialized=", Done: true}},

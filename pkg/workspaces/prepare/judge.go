@@ -123,15 +123,13 @@ func rules(where string, wanted bool, rules []rbacv1.PolicyRule) error {
 	return nil
 }
 
-// QualifyExtensions sets the path of the types that a extends by name alone.
-func QualifyExtensions(a Ancestor, lookup TypeLookup) {
-	with := a.Type.Spec.Extend.With
-	for i, ref := range with {
-		if ref.Path != "" {
-			continue
-		}
-		if _, with[i], _ = findType(logicalcluster.Path(a.Path), ref, withBuiltins(lookup)); with[i].Path == "" {
-			with[i].Path = a.Path
-		}
+// ExtensionHome returns the path of the workspace in which ref, among the types
+// that a extends, is looked for. Without a path that is the nearest one, from
+// where a lives upwards, that has such a type now; without any it is where a
+// lives, so that a type which is made later elsewhere is never meant.
+func ExtensionHome(a Ancestor, ref tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) logicalcluster.Path {
+	if _, found, ok := findType(logicalcluster.Path(a.Path), ref, withBuiltins(lookup)); ok || ref.Path != "" {
+		return logicalcluster.Path(found.Path)
 	}
+	return logicalcluster.Path(a.Path)
 }

@@ -76,15 +76,16 @@ func TestTypeSpec(t *testing.T) {
 	}
 }
 
-func TestQualifyExtensions(t *testing.T) {
-	kind := &tenancyv1alpha1.WorkspaceType{Spec: tenancyv1alpha1.WorkspaceTypeSpec{
-		Extend: extending(reference("", "lab"), reference("", "team"), reference("", "later"), reference("root:lib", "base")),
-	}}
-	QualifyExtensions(Ancestor{reference("root:org", "new"), kind}, library().lookup)
-	want := extending(reference("root:org", "lab"), reference("root", "team"), reference("root:org", "later"), reference("root:lib", "base"))
-	for i, ref := range kind.Spec.Extend.With {
-		if ref != want.With[i] {
-			t.Errorf("%d: %v, want %v", i, ref, want.With[i])
+func TestExtensionHome(t *testing.T) {
+	for ref, want := range map[tenancyv1alpha1.WorkspaceTypeReference]logicalcluster.Path{
+		reference("", "lab"):          "root:org",
+		reference("", "team"):         "root",
+		reference("", "later"):        "root:org",
+		reference("root:lib", "base"): "root:lib",
+		reference("root:lib", "none"): "root:lib",
+	} {
+		if got := ExtensionHome(Ancestor{WorkspaceTypeReference: reference("root:org", "new")}, ref, library().lookup); got != want {
+			t.Errorf("%v: %q, want %q", ref, got, want)
 		}
 	}
 }

@@ -9,6 +9,15 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
+// MeantKey is the key under which MeantWorkspaces has the workspace of a type
+// that another one extends: the path, or the name when there is no path.
+func MeantKey(ref tenancyv1alpha1.WorkspaceTypeReference) string {
+	if ref.Path == "" {
+		return ":" + string(ref.Name)
+	}
+	return ref.Path
+}
+
 // MeantWorkspaces returns, by path, the IDs of the workspaces that a type refers
 // to, as they were when the references were authorized. A path can come to mean
 // the workspace of somebody else; what that one has there was never agreed to.

@@ -119,7 +119,7 @@ func Resolve(ref tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) (Res
 func ResolveType(self Ancestor, lookup TypeLookup) (Resolved, error) {
 	identity := self.identity()
 	return Resolve(self.WorkspaceTypeReference, func(path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) (*tenancyv1alpha1.WorkspaceType, bool) {
-		if path == logicalcluster.Path(self.Path) && name == self.Name {
+		if name == self.Name && (path == logicalcluster.Path(self.Path) || path == self.Home().Path()) {
 			return self.Type, true
 		}
 		found, ok := lookup(path, name)
@@ -253,14 +253,18 @@ func (r *resolver) circle(a Ancestor) bool {
 	return true
 }
 
-// extended finds a type that a extends. A reference without a path is looked for
-// where a lives and above.
+// extended finds a type that a extends. A reference without a path means the
+// workspace that was noted down for it, or else is looked for where a lives and
+// above.
 func extended(a Ancestor, ref tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) (Ancestor, bool) {
+	meant, noted := MeantWorkspaces(a.Type)[MeantKey(ref)]
+	if noted && ref.Path == "" {
+		ref.Path = meant.String()
+	}
 	found, ref, ok := findType(logicalcluster.Path(a.Path), ref, lookup)
 	if !ok {
 		return Ancestor{WorkspaceTypeReference: ref}, false
 	}
-	meant, noted := MeantWorkspaces(a.Type)[ref.Path]
 	base := Ancestor{ref, found}
 	return base, !noted || meant == base.Home()
 }

@@ -89,6 +89,8 @@ func library() shelf {
 	s.put("l1", "egg", tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("root:org", "hen"))})
 	s.put("o1", "meant", tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("root:lib", "base"))}, tenancyv1alpha1.MeantAnnotationKey, `{"root:lib":"l1"}`)
 	s.put("o1", "recycled", tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("root:lib", "base"))}, tenancyv1alpha1.MeantAnnotationKey, `{"root:lib":"old"}`)
+	s.put("o1", "noted", tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("", "base"))}, tenancyv1alpha1.MeantAnnotationKey, `{":base":"l1"}`)
+	s.put("o1", "noted-here", tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("", "universal"))}, tenancyv1alpha1.MeantAnnotationKey, `{":universal":"o1"}`)
 	for i := range 2 * maxLineage {
 		s.put("o1", fmt.Sprintf("step-%d", i), tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(reference("", fmt.Sprintf("step-%d", i+1)))})
 	}
@@ -126,6 +128,10 @@ func TestResolve(t *testing.T) {
 		"what it meant is what it is": {reference("root:org", "meant"), edited(base, func(w *told) { w.Lineage = []string{"root:org:meant", "root:lib:base"} })},
 		"the path belongs to others now": {reference("root:org", "recycled"), told{
 			Lineage: []string{"root:org:recycled"}, Err: `workspace type "root:lib:base" does not exist`,
+		}},
+		"a name means what was noted": {reference("root:org", "noted"), edited(base, func(w *told) { w.Lineage = []string{"root:org:noted", "l1:base"} })},
+		"and nothing else": {reference("root:org", "noted-here"), told{
+			Lineage: []string{"root:org:noted-here"}, Err: `workspace type "o1:universal" does not exist`,
 		}},
 		"no such type": {reference("root:org", "nothing"), told{Err: `workspace type "root:org:nothing" does not exist`}},
 		"no such extensions": {reference("root:org", "lost"), edited(base, func(w *told) {
@@ -171,6 +177,23 @@ func TestResolveTypeBeforeItIsStored(t *testing.T) {
 	var unresolved *Unresolved
 	if !errors.As(err, &unresolved) || len(unresolved.Circles) == 0 {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestATypeThatExtendsItselfBeforeItIsStored(t *testing.T) {
+	for name, ref := range map[string]tenancyv1alpha1.WorkspaceTypeReference{
+		"by name": reference("", "new"), "by path": reference("root:org", "new"), "by ID": reference("o1", "new"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := &tenancyv1alpha1.WorkspaceType{
+				ObjectMeta: metav1.ObjectMeta{Name: "new", Annotations: map[string]string{
+					logicalcluster.AnnotationKey: "o1", tenancyv1alpha1.MeantAnnotationKey: `{":new":"o1","root:org":"o1","o1":"o1"}`,
+				}},
+				Spec: tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(ref)},
+			}
+			_, err := ResolveType(Ancestor{reference("root:org", "new"), kind}, library().lookup)
+			expectError(t, err, "in a circle")
+		})
 	}
 }
 

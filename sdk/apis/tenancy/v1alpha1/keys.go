@@ -12,8 +12,8 @@ const (
 	// its workspace>:<name>": unlike a path, an ID never means another workspace.
 	TypeIDAnnotationKey = "tenancy.atrium.io/type-id"
 	// MeantAnnotationKey on a WorkspaceType holds, as a JSON object, the IDs of
-	// the workspaces that the paths in it meant when it was written. The hub sets
-	// it.
+	// the workspaces that the paths in it meant when it was written, and the
+	// types without a path (as ":<name>"). The hub sets it.
 	MeantAnnotationKey = "tenancy.atrium.io/meant-workspaces"
 	// ClusterAnnotationKey on a Workspace holds the ID chosen for it, so that a
 	// repeated attempt to create it finds the same one.
