@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 
 	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // warmUp bounds how long a request waits for a cache it has just started. When
@@ -136,6 +137,9 @@ func (l *lazyCache) ready(ctx context.Context) (*runningCache, error) {
 // etcd: whoever listed a resource that was not cached yet, and goes on to
 // watch it, must not be told that the revision just seen is too old.
 func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
+	if l.withoutCache(ctx) {
+		return l.watchEtcd(ctx, key, opts)
+	}
 	running, err := l.ready(ctx)
 	if err != nil {
 		return nil, err
@@ -144,15 +148,29 @@ func (l *lazyCache) Watch(ctx context.Context, key string, opts storage.ListOpti
 	if err != nil || revision == 0 || revision >= running.feed.floor.Load() {
 		return running.Watch(ctx, key, opts)
 	}
+	return l.watchEtcd(ctx, key, opts)
+}
+
+func (l *lazyCache) watchEtcd(ctx context.Context, key string, opts storage.ListOptions) (watch.Interface, error) {
 	opts.ProgressNotify = opts.ProgressNotify || opts.Predicate.AllowWatchBookmarks
 	return l.Interface.Watch(ctx, key, opts)
+}
+
+// withoutCache reports whether a list or watch is to be answered by etcd. Parts
+// of the hub that know no workspaces watch a few objects in system:admin for as
+// long as it runs. That is no reason to hold the objects of all workspaces in
+// memory, among them two ConfigMaps with a certificate of each.
+func (l *lazyCache) withoutCache(ctx context.Context) bool {
+	scope, _ := keyspace.ScopeFrom(ctx)
+	workspace, single := scope.Workspace()
+	return single && workspace == logicalcluster.SystemAdmin && l.running.Load() == nil
 }
 
 // GetList starts the cache if the caller accepts what a cache holds. A list
 // that wants the newest state is cheap in etcd as long as nobody watches: it
 // reads the keys of one workspace.
 func (l *lazyCache) GetList(ctx context.Context, key string, opts storage.ListOptions, list runtime.Object) error {
-	if l.running.Load() == nil && !acceptsCached(opts) {
+	if l.running.Load() == nil && !acceptsCached(opts) || l.withoutCache(ctx) {
 		return l.Interface.GetList(ctx, key, opts, list)
 	}
 	running, err := l.ready(ctx)

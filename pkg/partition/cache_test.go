@@ -77,6 +77,40 @@ func TestCacheStartsWithAnInformersList(t *testing.T) {
 	}
 }
 
+// What the hub's own parts watch in system:admin, from its first second on,
+// starts no cache.
+func TestSystemAdminStartsNoCache(t *testing.T) {
+	h := newHub(t, hubOptions{cached: true})
+	ctx := in(t, logicalcluster.SystemAdmin)
+	mustCreate(t, in(t, "one"), h.pods, newPod("ns", "foreign"))
+	mustCreate(t, ctx, h.pods, newPod("ns", "a"))
+	list := &example.PodList{}
+	opts := recursive()
+	opts.ResourceVersion = "0"
+	if err := h.pods.GetList(ctx, "/pods", opts, list); err != nil || len(list.Items) != 1 {
+		t.Fatalf("%v, %v", namesOf(list), err)
+	}
+	for i, from := range []string{"", "0", list.ResourceVersion} {
+		opts.ResourceVersion = from
+		w := mustWatch(t, ctx, h.pods, "/pods", opts)
+		name := fmt.Sprintf("later-%d", i)
+		mustCreate(t, in(t, "one"), h.pods, newPod("ns", name))
+		mustCreate(t, ctx, h.pods, newPod("ns", name))
+		for event := range w.ResultChan() {
+			got := describe(event)
+			if !strings.HasPrefix(got, "ADDED system:admin/") {
+				t.Fatalf("a watch from %q says %q", from, got)
+			}
+			if got == "ADDED system:admin/ns/"+name {
+				break
+			}
+		}
+	}
+	if h.cacheRuns() {
+		t.Error("a cache was started")
+	}
+}
+
 // Many first requests start one cache, and none is told to come back later.
 func TestCacheStartsOnce(t *testing.T) {
 	h := newHub(t, hubOptions{cached: true})
