@@ -10,7 +10,9 @@ import (
 	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	apiextensionsoptions "k8s.io/apiextensions-apiserver/pkg/cmd/server/options"
 	"k8s.io/apimachinery/pkg/runtime"
+	genericfeatures "k8s.io/apiserver/pkg/features"
 	"k8s.io/apiserver/pkg/registry/generic"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
@@ -41,6 +43,9 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	serving, err := authority.Serving("serving", servingHosts(o))
 	if err != nil {
 		return nil, fmt.Errorf("failed to make the serving certificate: %w", err)
+	}
+	if err := utilfeature.DefaultMutableFeatureGate.SetFromMap(features); err != nil {
+		return nil, fmt.Errorf("failed to choose features: %w", err)
 	}
 	s := options.NewOptions()
 	s.Admission, s.Authorization = nil, nil
@@ -77,6 +82,12 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	s.Features.EnableProfiling = o.Profiling
 	return s, nil
 }
+
+// features are those that upstream has otherwise. With the one named here each
+// event of each watch in etcd is decoded by a goroutine of its own, whose stack
+// has to grow first: for a hub, whose events are many and small, that costs more
+// than it gains.
+var features = map[string]bool{string(genericfeatures.ConcurrentWatchObjectDecode): false}
 
 // servingHosts are the names and addresses the serving certificate is good for.
 func servingHosts(o *Options) []string {
