@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -287,9 +288,8 @@ func TestPurge(t *testing.T) {
 	if err := h.pods.GetList(in(t, "one"), "/pods", recursive(), start); err != nil {
 		t.Fatal(err)
 	}
-	w := mustWatch(t, in(t, "one"), h.pods, "/pods", from(start, recursive()))
 	deleted := make(chan map[string]string)
-	go func() { deleted <- collectDeletions(w, many) }()
+	go func() { deleted <- h.collectDeletions(in(t, "one"), t, start.ResourceVersion, many) }()
 	if err := h.Purge(t.Context(), "one", pods); err != nil {
 		t.Fatal(err)
 	}
@@ -297,6 +297,7 @@ func TestPurge(t *testing.T) {
 		t.Errorf("the watch saw %d deletions at different revisions, want %d", len(got), many)
 	}
 	check("one", map[schema.GroupResource]int64{secrets: 1})
+	testPurgeOfSeveral(t, h, other, secrets)
 	for _, name := range []logicalcluster.Name{"one-more", "on", "two"} {
 		check(name, map[schema.GroupResource]int64{pods: 1})
 	}
@@ -306,21 +307,63 @@ func TestPurge(t *testing.T) {
 	check("one", map[schema.GroupResource]int64{})
 }
 
-// collectDeletions returns the names of deleted pods by revision.
-func collectDeletions(w watch.Interface, n int) map[string]string {
+// testPurgeOfSeveral purges two resources at once: each deletion has a revision
+// of its own among those of its resource.
+func testPurgeOfSeveral(t *testing.T, h *hub, other storage.Interface, secrets schema.GroupResource) {
+	t.Helper()
+	const some = 30
+	for i := range some {
+		mustCreate(t, in(t, "one"), h.pods, newPod("ns", fmt.Sprintf("pod-%d", i)))
+	}
+	start := &example.PodList{}
+	if err := h.pods.GetList(in(t, "one"), "/pods", recursive(), start); err != nil {
+		t.Fatal(err)
+	}
+	deleted := make(chan map[string]string)
+	go func() { deleted <- h.collectDeletions(in(t, "one"), t, start.ResourceVersion, some) }()
+	if err := h.Purge(t.Context(), "one", pods, secrets); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-deleted; len(got) != some {
+		t.Errorf("the watch saw %d deletions at different revisions, want %d", len(got), some)
+	}
+	if counts, err := h.Counts(t.Context(), "one"); err != nil || len(counts) > 0 {
+		t.Errorf("left %v, error %v", counts, err)
+	}
+	if err := other.Create(in(t, "one"), "/secrets/ns/a", newPod("ns", "a"), nil, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// collectDeletions returns the names of n deleted pods by revision. A watch that
+// falls behind is ended by its cache; it resumes where it was.
+func (h *hub) collectDeletions(ctx context.Context, t testing.TB, since string, n int) map[string]string {
 	out := map[string]string{}
-	for range n {
-		event, open := <-w.ResultChan()
-		if !open {
-			break
+	for len(out) < n {
+		opts := recursive()
+		opts.ResourceVersion = since
+		w, err := h.pods.Watch(ctx, "/pods", opts)
+		if err != nil {
+			t.Error(err)
+			return out
 		}
-		obj := event.Object
-		if shared, ok := obj.(runtime.CacheableObject); ok {
-			obj = shared.GetObject()
+		for event := range w.ResultChan() {
+			obj := event.Object
+			if shared, ok := obj.(runtime.CacheableObject); ok {
+				obj = shared.GetObject()
+			}
+			pod, ok := obj.(*example.Pod)
+			if !ok {
+				break
+			}
+			if since = pod.ResourceVersion; event.Type == watch.Deleted {
+				out[since] = pod.Name
+			}
+			if len(out) == n {
+				break
+			}
 		}
-		if pod, ok := obj.(*example.Pod); ok && event.Type == watch.Deleted {
-			out[pod.ResourceVersion] = pod.Name
-		}
+		w.Stop()
 	}
 	return out
 }

@@ -55,19 +55,26 @@ func (g *Getter) Counts(ctx context.Context, workspace logicalcluster.Name) (map
 	return counts, nil
 }
 
-// Purge deletes all objects of one resource in workspace from etcd, without
-// admission, finalizers or preconditions. Each deletion is a revision of its
-// own: a watcher that resumes in the middle misses none (P9).
-func (g *Getter) Purge(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource) error {
-	wanted := func(p *place) bool { return p.resource == resource }
+// Purge deletes all objects of some resources in workspace from etcd, without
+// admission, finalizers or preconditions. A transaction deletes at most one
+// object of each resource, so that all deletions of a resource have revisions of
+// their own: a watcher that resumes in the middle misses none (P9).
+func (g *Getter) Purge(ctx context.Context, workspace logicalcluster.Name, resources ...schema.GroupResource) error {
+	wanted := func(p *place) bool { return slices.Contains(resources, p.resource) }
 	for _, places := range g.shared.byConnection(wanted) {
-		for _, p := range places {
-			if err := g.shared.purge(ctx, workspace, p); err != nil {
-				return fmt.Errorf("purging %s of workspace %s: %w", resource, workspace, err)
-			}
+		if err := g.shared.purge(ctx, workspace, places); err != nil {
+			return fmt.Errorf("purging %s of workspace %s: %w", names(resources), workspace, err)
 		}
 	}
 	return nil
+}
+
+func names(resources []schema.GroupResource) string {
+	words := make([]string, len(resources))
+	for i, resource := range resources {
+		words[i] = resource.String()
+	}
+	return strings.Join(words, ", ")
 }
 
 // key returns the prefix, in etcd, of everything workspace has at p.
@@ -133,31 +140,72 @@ func countOps(workspace logicalcluster.Name, places []*place, revision int64) []
 	return ops
 }
 
-// purge deletes page by page until a page comes back empty.
-func (s *shared) purge(ctx context.Context, workspace logicalcluster.Name, p *place) error {
-	conn, release, err := s.connect(p.transport)
+// purge deletes page by page until all pages come back empty.
+func (s *shared) purge(ctx context.Context, workspace logicalcluster.Name, places []*place) error {
+	conn, release, err := s.connect(places[0].transport)
 	if err != nil {
 		return err
 	}
 	defer release()
-	for {
-		page, err := conn.client.KV.Get(ctx, p.key(workspace), clientv3.WithPrefix(), clientv3.WithKeysOnly(), clientv3.WithLimit(purgePage))
-		if err != nil {
-			return err
-		}
-		if len(page.Kvs) == 0 {
-			return nil
-		}
-		deleting, ctx := errgroup.WithContext(ctx)
-		deleting.SetLimit(purgeWorkers)
-		for _, kv := range page.Kvs {
-			deleting.Go(func() error {
-				_, err := conn.client.KV.Delete(ctx, string(kv.Key))
+	for chunk := range slices.Chunk(places, opsPerTxn) {
+		for {
+			pages, err := keysAt(ctx, conn, workspace, chunk)
+			if err != nil {
 				return err
-			})
+			}
+			if len(pages) == 0 {
+				break
+			}
+			if err := deleteKeys(ctx, conn, pages); err != nil {
+				return err
+			}
 		}
-		if err := deleting.Wait(); err != nil {
+	}
+	return nil
+}
+
+// keysAt returns some of the keys that workspace has at each of places, those
+// without any left out.
+func keysAt(ctx context.Context, conn *connection, workspace logicalcluster.Name, places []*place) ([][]string, error) {
+	ops := make([]clientv3.Op, len(places))
+	for i, p := range places {
+		ops[i] = clientv3.OpGet(p.key(workspace), clientv3.WithPrefix(), clientv3.WithKeysOnly(), clientv3.WithLimit(purgePage))
+	}
+	response, err := conn.client.Txn(ctx).Then(ops...).Commit()
+	if err != nil {
+		return nil, err
+	}
+	var pages [][]string
+	for _, one := range response.Responses {
+		var keys []string
+		for _, kv := range one.GetResponseRange().Kvs {
+			keys = append(keys, string(kv.Key))
+		}
+		if len(keys) > 0 {
+			pages = append(pages, keys)
+		}
+	}
+	return pages, nil
+}
+
+// deleteKeys deletes the first key of each page in one transaction, the second
+// of each in another, and so on.
+func deleteKeys(ctx context.Context, conn *connection, pages [][]string) error {
+	deleting, ctx := errgroup.WithContext(ctx)
+	deleting.SetLimit(purgeWorkers)
+	for i := 0; ; i++ {
+		var ops []clientv3.Op
+		for _, keys := range pages {
+			if i < len(keys) {
+				ops = append(ops, clientv3.OpDelete(keys[i]))
+			}
+		}
+		if len(ops) == 0 {
+			return deleting.Wait()
+		}
+		deleting.Go(func() error {
+			_, err := conn.client.Txn(ctx).Then(ops...).Commit()
 			return err
-		}
+		})
 	}
 }

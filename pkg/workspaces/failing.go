@@ -52,13 +52,13 @@ func (f failing) Delete(ctx context.Context, in logicalcluster.Name, gvr schema.
 // failingContent is the same for content.
 type failingContent struct{ Content }
 
-func (f failingContent) Purge(ctx context.Context, in logicalcluster.Name, resource schema.GroupResource) error {
+func (f failingContent) Purge(ctx context.Context, in logicalcluster.Name, resources ...schema.GroupResource) error {
 	step := failpoint.PurgeObjects
-	switch resource {
-	case logicalClustersGVR.GroupResource():
+	switch {
+	case slices.Contains(resources, logicalClustersGVR.GroupResource()):
 		step = failpoint.PurgeCluster
-	case definitions:
+	case slices.Contains(resources, definitions):
 		step = failpoint.PurgeDefinitions
 	}
-	return failpoint.Around(step, in.String(), func() error { return f.Content.Purge(ctx, in, resource) })
+	return failpoint.Around(step, in.String(), func() error { return f.Content.Purge(ctx, in, resources...) })
 }

@@ -19,8 +19,8 @@ import (
 type Content interface {
 	// Counts returns how many objects of each resource there are.
 	Counts(ctx context.Context, workspace logicalcluster.Name) (map[schema.GroupResource]int64, error)
-	// Purge removes all objects of a resource, whatever holds them.
-	Purge(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource) error
+	// Purge removes all objects of some resources, whatever holds them.
+	Purge(ctx context.Context, workspace logicalcluster.Name, resources ...schema.GroupResource) error
 }
 
 // Resources returns what is served in a workspace, in the form of discovery.
@@ -95,13 +95,13 @@ func (s sweeper) verifyEmpty(ctx context.Context, id logicalcluster.Name) error 
 // is watching, only the next time: without them those who watch the objects would
 // be cut off before they see them go.
 func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, counts map[schema.GroupResource]int64) (wait bool, err error) {
-	var objects []func() error
+	var objects []schema.GroupResource
 	for resource := range counts {
 		if resource != logicalClustersGVR.GroupResource() && resource != definitions {
-			objects = append(objects, func() error { return s.content.Purge(ctx, id, resource) })
+			objects = append(objects, resource)
 		}
 	}
-	if err := bounded(objects); err != nil {
+	if err := s.content.Purge(ctx, id, objects...); err != nil {
 		return false, fmt.Errorf("failed to remove content: %w", err)
 	}
 	switch {

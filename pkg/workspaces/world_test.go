@@ -451,7 +451,16 @@ func (w *world) Counts(_ context.Context, in logicalcluster.Name) (map[schema.Gr
 	return counts, nil
 }
 
-func (w *world) Purge(_ context.Context, in logicalcluster.Name, resource schema.GroupResource) error {
+func (w *world) Purge(_ context.Context, in logicalcluster.Name, resources ...schema.GroupResource) error {
+	for _, resource := range resources {
+		if err := w.purge(in, resource); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) purge(in logicalcluster.Name, resource schema.GroupResource) error {
 	return w.write("purge", address{in: in, gvr: resource.WithVersion("")}, func() error {
 		for at := range w.objects {
 			if at.in == in && resourceOf(at) == resource {

@@ -43,7 +43,7 @@ type Config struct {
 	Catalog *catalog.Catalog
 	// Purge removes the objects of a resource in a workspace from the store
 	// without asking anybody. It is for objects no request can reach any more.
-	Purge func(context.Context, logicalcluster.Name, schema.GroupResource) error
+	Purge func(context.Context, logicalcluster.Name, ...schema.GroupResource) error
 	// Clock is the real one when nil.
 	Clock clock.WithTicker
 	// Workers is how many definitions are handled at a time; 4 when zero.
