@@ -12,7 +12,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/storage"
 
-	"github.com/atriumhub/atrium/pkg/access"
 	hubadmission "github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/discovery"
@@ -70,14 +69,14 @@ func (h *Hub) syncTargetUID(workspace logicalcluster.Name, name string) (types.U
 }
 
 // lifecycleConfig says where the views of initializers and terminators find what
-// they ask. Inside a workspace there are no views to judge.
+// they ask.
 func (h *Hub) lifecycleConfig() (views.LifecycleConfig, error) {
 	stored, err := storedClusters(h.stores.customResources)
 	if err != nil {
 		return views.LifecycleConfig{}, err
 	}
 	return views.LifecycleConfig{
-		RBAC: h.rbac, Inside: access.New(access.Config{RBAC: h.rbac, Policy: h.maximalPermissionPolicy}), Resolve: h.resolve, Stored: stored,
+		RBAC: h.rbac, Inside: authorizer.AuthorizerFunc(h.judgeDirect), Resolve: h.resolve, Stored: stored,
 		Type: func(workspace logicalcluster.Name, name string) (*tenancyv1alpha1.WorkspaceType, bool) {
 			return h.models.workspaceTypes.Get(logicalcluster.Key{Workspace: workspace, Name: name})
 		},
@@ -85,6 +84,12 @@ func (h *Hub) lifecycleConfig() (views.LifecycleConfig, error) {
 			return h.models.logicalClusters.Get(logicalcluster.Key{Workspace: workspace, Name: corev1alpha1.LogicalClusterName})
 		},
 	}, nil
+}
+
+// judgeDirect judges a request as if it had come to its workspace directly: its
+// context is that of no view.
+func (h *Hub) judgeDirect(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	return h.authorizer.Authorize(ctx, a)
 }
 
 // storedClusters reads LogicalClusters from storage: who is told of one by a

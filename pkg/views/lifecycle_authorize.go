@@ -2,7 +2,6 @@ package views
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 
-	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -58,25 +56,17 @@ func (l *Lifecycle) authorizeCaller(ctx context.Context, t target.Target, a auth
 	return authorizer.DecisionAllow, "", nil
 }
 
-// mayUse asks for the verb, in the workspace of the type, for all that caller
-// stands for there.
+// mayUse asks for the verb, in the workspace of the type.
 func (l *Lifecycle) mayUse(ctx context.Context, t target.Target, caller user.Info) (bool, error) {
 	if t.Identity.Empty() {
 		return false, nil
 	}
-	var failed error
-	for _, who := range identity.Effective(caller, t.Identity) {
-		decision, _, err := l.ask.RBAC.Authorize(ctx, authorizer.AttributesRecord{
-			User: who, Verb: l.verb,
-			APIGroup: tenancyv1alpha1.GroupName, APIVersion: tenancyv1alpha1.SchemeGroupVersion.Version,
-			Resource: "workspacetypes", Name: t.View.Target, ResourceRequest: true,
-		})
-		if decision == authorizer.DecisionAllow {
-			return true, nil
-		}
-		failed = errors.Join(failed, err)
-	}
-	return false, failed
+	decision, _, err := l.ask.RBAC.Authorize(ctx, authorizer.AttributesRecord{
+		User: caller, Verb: l.verb,
+		APIGroup: tenancyv1alpha1.GroupName, APIVersion: tenancyv1alpha1.SchemeGroupVersion.Version,
+		Resource: "workspacetypes", Name: t.View.Target, ResourceRequest: true,
+	})
+	return decision == authorizer.DecisionAllow, err
 }
 
 // isOwn reports whether a is about LogicalClusters, which the view itself shows.
