@@ -179,6 +179,12 @@ func (b *binder) facts(id logicalcluster.Name, cluster *corev1alpha1.LogicalClus
 			entry, ok := b.Directory.Resolve(path)
 			return entry.Name, ok
 		},
+		shown: func(path logicalcluster.Path) logicalcluster.Path {
+			if entry, ok := b.Directory.Resolve(path); ok {
+				return entry.Path
+			}
+			return path
+		},
 	}
 	f.resolved, f.trouble = prepare.Resolve(ref, b.types)
 	return f

@@ -34,6 +34,8 @@ type facts struct {
 	bindings []*apisv1alpha2.APIBinding
 	resolve  func(logicalcluster.Path) (logicalcluster.Name, bool)
 	export   func(logicalcluster.Key) (*apisv1alpha2.APIExport, bool)
+	// shown is how people know the workspace at a path, which may be an ID.
+	shown func(logicalcluster.Path) logicalcluster.Path
 }
 
 // plan is what to do for one workspace.
@@ -106,11 +108,11 @@ func (p *plan) bind(f facts, want prepare.DefaultBinding, failing, waiting *[]st
 		switch {
 		case at < 0:
 			p.create = append(p.create, fresh)
-			*waiting = append(*waiting, fmt.Sprintf("APIExport %s of workspace %s", want.Export, want.Path))
+			*waiting = append(*waiting, fmt.Sprintf("APIExport %s of workspace %s", want.Export, f.shown(want.Path)))
 		case f.bindings[at].DeletionTimestamp != nil:
 			*waiting = append(*waiting, fmt.Sprintf("APIBinding %s, which is being deleted before it is made again", fresh.Name))
 		default:
-			*failing = append(*failing, fmt.Sprintf("APIBinding %s refers to another export than %s of workspace %s: delete it", fresh.Name, want.Export, want.Path))
+			*failing = append(*failing, fmt.Sprintf("APIBinding %s refers to another export than %s of workspace %s: delete it", fresh.Name, want.Export, f.shown(want.Path)))
 		}
 		return
 	}
@@ -135,7 +137,7 @@ func (f facts) find(want prepare.DefaultBinding) (*apisv1alpha2.APIExport, strin
 			return export, ""
 		}
 	}
-	return nil, fmt.Sprintf("APIExport %q not found in workspace %q: create it there, or correct the workspace type", want.Export, want.Path)
+	return nil, fmt.Sprintf("APIExport %q not found in workspace %q: create it there, or correct the workspace type", want.Export, f.shown(want.Path))
 }
 
 // bound finds a binding to the export that want names (D2).

@@ -27,6 +27,12 @@ func house(f facts) facts {
 	f.resolve = func(path logicalcluster.Path) (logicalcluster.Name, bool) {
 		return "l1", path == "root:lib" || path == "l1"
 	}
+	f.shown = func(path logicalcluster.Path) logicalcluster.Path {
+		if path == "l1" {
+			return "root:lib"
+		}
+		return path
+	}
 	f.export = func(key logicalcluster.Key) (*apisv1alpha2.APIExport, bool) {
 		return &apisv1alpha2.APIExport{Spec: apisv1alpha2.APIExportSpec{PermissionClaims: []apisv1alpha2.PermissionClaim{
 			{GroupResource: apisv1alpha2.GroupResource{Resource: "secrets"}, Verbs: []string{"get"}},
@@ -83,6 +89,7 @@ func TestDecide(t *testing.T) {
 		return f
 	}
 	missing, recycled, broken := things, things, initial(things)
+	hidden := prepare.DefaultBinding{Path: "l1", Export: "none", Home: "l1"}
 	missing.Export, recycled.Home, broken.trouble = "none", "old", &prepare.Unresolved{TooMany: true}
 	for title, tc := range map[string]struct {
 		facts facts
@@ -95,6 +102,7 @@ func TestDecide(t *testing.T) {
 		"bound under an ID":   {initial(things, binding("mine", "l1", bound)), told{Condition: "APIBindingsInitialized=", Done: true}},
 		"nothing to bind":     {house(facts{initializing: true}), told{Condition: "APIBindingsInitialized=", Done: true}},
 		"no export":           {initial(missing), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: `APIExport "none" not found in workspace "root:lib": create it there, or correct the workspace type`}},
+		"no export, by ID":    {initial(hidden), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: `APIExport "none" not found in workspace "root:lib": create it there, or correct the workspace type`}},
 		"another workspace":   {initial(recycled), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: "workspace root:lib is another one than when the workspace type named it: let the owner of the type delete it and create it again"}},
 		"the type is broken":  {broken, told{Condition: "APIBindingsInitialized=WorkspaceTypesInvalid", Message: "the workspace type can not be resolved: it extends more than 63 workspace types: mend the type, or delete this workspace"}},
 		"the name is taken":   {initial(things, binding(name, "root:lib", other)), told{Condition: "APIBindingsInitialized=APIBindingErrors", Message: "APIBinding " + name + " refers to another export than things of workspace root:lib: delete it"}},
