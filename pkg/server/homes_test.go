@@ -197,6 +197,14 @@ func TestHomeDeletedByItsUser(t *testing.T) {
 	if err := workspaces.Delete(t.Context(), "~", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	// This is how kubectl waits for the end of it.
+	left, err := workspaces.List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=~"})
+	if err != nil || len(left.Items) > 0 {
+		t.Errorf("waiting for the deletion: %v, %v", left, err)
+	}
+	if _, err := workspaces.List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("all workspaces in root can be listed: %v", err)
+	}
 	after, again := mustHome(t, hub)
 	if again != path || after.UID == before.UID || after.Spec.Cluster == before.Spec.Cluster {
 		t.Errorf("%s (%s) became %s (%s)", path, before.Spec.Cluster, again, after.Spec.Cluster)

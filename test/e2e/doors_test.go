@@ -208,7 +208,7 @@ func TestHome(t *testing.T) {
 	mentions(t, kubectl(t, config, "ws", "~"), ":alice'")
 	mentions(t, kubectl(t, config, "--server", client.WorkspaceURL(h.URL, root), "get", "workspace", "~"), "alice", "home", "Ready")
 	mentions(t, kubectlFails(t, config, "ws", ".."), "denied")
-	kubectl(t, config, "--server", client.WorkspaceURL(h.URL, root), "delete", "workspace", "~", "--wait=false")
+	kubectl(t, config, "--server", client.WorkspaceURL(h.URL, root), "delete", "workspace", "~")
 	mentions(t, kubectl(t, config, "ws"), ":alice'")
 	mentions(t, kubectlFails(t, config, "get", "configmap", "mine"), "not found")
 }

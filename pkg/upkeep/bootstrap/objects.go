@@ -93,7 +93,9 @@ func rootGrants() []grant {
 			APIGroups:     []string{tenancyv1alpha1.GroupName},
 			Resources:     []string{"workspaces"},
 			ResourceNames: []string{"~"},
-			Verbs:         []string{"get", "delete"},
+			// Lists and watches of this name are empty; clients that wait for the end
+			// of a deletion need to be told so.
+			Verbs: []string{"get", "list", "watch", "delete"},
 		}}},
 		{role: typeUseRole, binding: typeUseBinding, rules: []rbacv1.PolicyRule{{
 			APIGroups: []string{tenancyv1alpha1.GroupName},
