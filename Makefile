@@ -89,6 +89,13 @@ verify: ## fail if generated files or go.mod are not what they should be
 race: ## run the tests of the pure packages under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race $(PURE)
 
+.PHONY: race-hub
+race-hub: programs ## create and delete 1000 workspaces at once in a hub under the race detector; needs a C compiler and, the first time, half an hour
+	@mkdir -p bin/race
+	CGO_ENABLED=1 go build -race -o bin/race/ ./cmd/atrium
+	@for program in bin/*; do [ -d "$$program" ] || [ -e "bin/race/$$(basename "$$program")" ] || ln -s "../$$(basename "$$program")" bin/race/; done
+	GORACE=halt_on_error=0 ATRIUM_BIN=$(CURDIR)/bin/race go test -count 1 -timeout 60m ./test/e2e -run TestStorm -storm 1000
+
 ##@ Parts of the above
 
 .PHONY: test-packages

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -91,6 +92,7 @@ func (d death) subject() string {
 func TestHubDiesAtEveryStep(t *testing.T) {
 	t.Parallel()
 	const hubs = 2
+	run := mortalRuns.Add(1)
 	var shares [hubs][]death
 	n := 0
 	for _, d := range deaths {
@@ -103,10 +105,13 @@ func TestHubDiesAtEveryStep(t *testing.T) {
 	for i, share := range shares {
 		t.Run(fmt.Sprintf("hub %d", i), func(t *testing.T) {
 			t.Parallel()
-			newMortal(t, fmt.Sprintf("mortal-%d", i)).dieOf(t, share)
+			newMortal(t, fmt.Sprintf("mortal-%d-%d", run, i)).dieOf(t, share)
 		})
 	}
 }
+
+// mortalRuns tells apart the hubs of repeated runs: -count.
+var mortalRuns atomic.Int32
 
 // mortal is a hub that dies again and again, and somebody with its own privileges.
 type mortal struct {
