@@ -91,6 +91,7 @@ func launch(ctx context.Context, cfg Config) (*Server, error) {
 	logs.started()
 	server := &Server{etcd: running, socket: socket, failed: make(chan error, 1)}
 	go server.supervise()
+	go server.tidy()
 	return server, nil
 }
 

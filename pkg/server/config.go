@@ -60,6 +60,7 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	s.SecureServing.ServerCert.CertKey.CertFile = serving.CertFile
 	s.SecureServing.ServerCert.CertKey.KeyFile = serving.KeyFile
 	s.Etcd.StorageConfig.Transport.ServerList = endpoints
+	s.Etcd.StorageConfig.CompactionInterval = o.EtcdHistory
 	s.Etcd.StorageConfig.Transport.TrustedCAFile = o.EtcdCAFile
 	s.Etcd.StorageConfig.Transport.CertFile = o.EtcdCertFile
 	s.Etcd.StorageConfig.Transport.KeyFile = o.EtcdKeyFile

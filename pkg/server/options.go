@@ -30,6 +30,8 @@ type Options struct {
 	EtcdServers []string
 	// EtcdCAFile, EtcdCertFile and EtcdKeyFile secure the way to EtcdServers.
 	EtcdCAFile, EtcdCertFile, EtcdKeyFile string
+	// EtcdHistory is how long etcd keeps what was changed or deleted, at least.
+	EtcdHistory time.Duration
 	// TokenAuthFile is a CSV file of static tokens: token,user,uid,"groups".
 	TokenAuthFile string
 	// HomeWorkspaces gives every user a workspace, "~", when he first asks.
@@ -66,6 +68,7 @@ func NewOptions() *Options {
 		AuthorizationWebhook: access.WebhookConfig{
 			Version: "v1", AuthorizedTTL: 5 * time.Minute, UnauthorizedTTL: 30 * time.Second,
 		},
+		EtcdHistory:        5 * time.Minute,
 		HeartbeatThreshold: scheduling.DefaultHeartbeatThreshold,
 		EvictionGrace:      scheduling.DefaultGrace,
 	}
@@ -81,6 +84,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EtcdCAFile, "etcd-cafile", o.EtcdCAFile, "Certificate authority of the external etcd.")
 	flags.StringVar(&o.EtcdCertFile, "etcd-certfile", o.EtcdCertFile, "Client certificate for the external etcd.")
 	flags.StringVar(&o.EtcdKeyFile, "etcd-keyfile", o.EtcdKeyFile, "Client key for the external etcd.")
+	flags.DurationVar(&o.EtcdHistory, "etcd-compaction-interval", o.EtcdHistory, "How long etcd keeps what was changed or deleted, for watches and lists to go on from there. What is older than twice that is thrown away, and its memory and disk space are free.")
 	flags.StringVar(&o.TokenAuthFile, "token-auth-file", o.TokenAuthFile, `CSV file of static tokens, a line each: token,user,uid,"group1,group2".`)
 	flags.BoolVar(&o.HomeWorkspaces, "home-workspaces", o.HomeWorkspaces, "Give every user a workspace of his own below root:users when he first asks for it with 'kubectl ws'.")
 	flags.StringVar(&o.MountCAFile, "mount-ca-file", o.MountCAFile, "Certificate authorities, in PEM, that clusters mounted as workspaces may have their certificates from, besides those this machine trusts. They know the hub by <root-dir>/pki/front-proxy/ca.crt (their --requestheader-client-ca-file).")
@@ -112,6 +116,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--authorization-webhook-version %q is not known: use v1 or v1beta1", o.AuthorizationWebhook.Version)
 	case o.AuthorizationWebhook.AuthorizedTTL < 0 || o.AuthorizationWebhook.UnauthorizedTTL < 0:
 		return fmt.Errorf("--authorization-webhook-cache-authorized-ttl and --authorization-webhook-cache-unauthorized-ttl must not be negative")
+	case o.EtcdHistory < 10*time.Second:
+		return fmt.Errorf("--etcd-compaction-interval must be 10s or more: watches could not go on after a short cut")
 	case o.HeartbeatThreshold <= 0:
 		return fmt.Errorf("--sync-target-heartbeat-threshold must be more than 0")
 	case o.EvictionGrace < 0:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -230,6 +231,33 @@ func TestShare(t *testing.T) {
 	broken := errors.New("broken")
 	if err := share(t.Context(), 3, 0, 10, func(context.Context, int) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestTree(t *testing.T) {
+	for n, fanOut := range map[int]int{20: 1, 31: 2, 2000: 6, 10000: 9} {
+		tree := treeFor(n)
+		if tree.fanOut != fanOut || tree.size() > n {
+			t.Errorf("of %d: fan-out %d and %d workspaces, want %d", n, tree.fanOut, tree.size(), fanOut)
+		}
+	}
+	names := map[string]bool{}
+	tree := treeFor(400)
+	for level := range levels {
+		for i := range tree.width(level) {
+			parent, name := tree.at(level, i)
+			if depth := len(strings.Split(parent.String(), ":")); depth != level+1 {
+				t.Fatalf("%s is in %s", name, parent)
+			}
+			names[name] = true
+		}
+	}
+	if len(names) != tree.size() {
+		t.Errorf("%d names for %d workspaces", len(names), tree.size())
+	}
+	parent, name := tree.at(2, 5)
+	if got, want := parent.Join(name).String(), "root:tree-0-00000:tree-1-00001:tree-2-00005"; got != want {
+		t.Errorf("path %s, want %s", got, want)
 	}
 }
 

@@ -25,6 +25,8 @@ func experiments() []experiment {
 		{"memory", "resident per empty workspace", measureMemory},
 		{"series", "metric series, few workspaces and many", measureSeries},
 		{"delete", "delete all workspaces; memory afterwards", measureDelete},
+		{"tree", "create and delete in a tree of depth 5", measureTree},
+		{"authorize", "an authorized request with N workspaces, and with 10", measureAuthorize},
 		{"list", "LIST and WATCH in one workspace with N others, and alone", measureList},
 		{"watchers", "one workspace with idle watchers in others, and without", measureWatchers},
 		{"restart", "exec to ready, with N workspaces", measureRestart},
@@ -47,6 +49,6 @@ func chosen(run *regexp.Regexp) []experiment {
 
 func listExperiments(out io.Writer) {
 	for _, e := range experiments() {
-		fmt.Fprintf(out, "%-10s%s\n", e.name, e.about)
+		fmt.Fprintf(out, "%-11s%s\n", e.name, e.about)
 	}
 }

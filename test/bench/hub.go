@@ -33,7 +33,7 @@ type hub struct {
 
 // startHub starts a hub on an empty directory.
 func (l *lab) startHub(ctx context.Context, name string, args ...string) (*hub, error) {
-	process, err := l.world.NewHub(harness.HubOptions{Name: l.unique(name), Args: args})
+	process, err := l.world.NewHub(harness.HubOptions{Name: l.unique(name), Args: append(args, "--etcd-compaction-interval", historyKept.String())})
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,11 @@ func (h *hub) start(ctx context.Context) error {
 
 // connect opens a connection of its own, without a limit of requests.
 func (h *hub) connect(kubeContext string) (*client.Hub, error) {
+	return h.connectAs(kubeContext, "")
+}
+
+// connectAs is the same for somebody else, in whose name the context may speak.
+func (h *hub) connectAs(kubeContext, user string) (*client.Hub, error) {
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: h.Kubeconfig},
 		&clientcmd.ConfigOverrides{CurrentContext: kubeContext},
@@ -62,6 +67,7 @@ func (h *hub) connect(kubeContext string) (*client.Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to read %s: %w", h.Kubeconfig, err)
 	}
+	config.Impersonate.UserName = user
 	return client.New(ownConnection(config))
 }
 
@@ -86,6 +92,22 @@ func (h *hub) scrape() (scrape, error) {
 		}
 		return parseMetrics(string(text)), nil
 	}, nil
+}
+
+// historyKept is how long the hubs here keep what was deleted. It is thrown away
+// within twice that, and the database is rewritten soon after.
+const historyKept = 20 * time.Second
+
+// forgotten waits until what was deleted is no longer kept as history, and
+// returns what memory the hub holds then: as soon as that is within limit.
+func (h *hub) forgotten(ctx context.Context, say *progress, limit float64) (memory, error) {
+	say.printf("waiting until etcd has forgotten what was deleted")
+	for began := time.Now(); ; {
+		held, _, err := h.state(ctx, say)
+		if err != nil || float64(held.resident) <= limit || time.Since(began) > 4*historyKept {
+			return held, err
+		}
+	}
 }
 
 // state returns what memory the hub holds once the garbage has gone, and its

@@ -141,13 +141,13 @@ func measureDelete(ctx context.Context, l *lab) error {
 		measured: fmt.Sprintf("%s; each %s CPU", seconds(gone.took), milliseconds(gone.cpu)),
 		verdict:  atMost(gone.took.Seconds(), budget.Seconds(), cpuBound(gone.cpu)),
 	})
-	after, _, err := h.state(ctx, l.say)
+	limit := budgetMemoryKept * float64(before.resident)
+	after, err := h.forgotten(ctx, l.say, limit)
 	if err != nil {
 		return err
 	}
-	limit := budgetMemoryKept * float64(before.resident)
 	l.table.add(row{
-		what:     "resident after that",
+		what:     fmt.Sprintf("resident after that, with a history of %s", historyKept),
 		measured: fmt.Sprintf("%s (before them %s)", megabytes(after.resident), megabytes(before.resident)), budget: "within 15 %",
 		verdict: atMost(float64(after.resident), limit, "more: "+after.less(before).parts(megabytes)),
 	})

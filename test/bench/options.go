@@ -48,6 +48,8 @@ How it is measured:
              then VmRSS until it moves by less than 1 % in 3 s. Per workspace: what the hub holds with N
              less what the same hub holds with 10, when it has made and deleted some, divided by N-10.
              "Heap" is what lives in the Go heap after a collection, by the process's own metrics.
+             After deletion: once etcd has thrown away the history, which it keeps for 20 s here, and the
+             database was rewritten without it.
   series     Lines of /metrics, read as shard-admin, at the same two moments.
   ratios     Both sides take turns in short rounds (A B B A …), so that what else the machine does hits
              both alike.

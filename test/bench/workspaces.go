@@ -65,9 +65,17 @@ func (l *lab) warmUp(ctx context.Context, h *hub) error {
 	if _, err := l.create(ctx, h, 0, min(seen, l.options.n)); err != nil {
 		return err
 	}
-	_, err := l.remove(ctx, h, few)
-	return err
+	if _, err := l.remove(ctx, h, few); err != nil {
+		return err
+	}
+	l.say.printf("waiting until the hub has done once what it does every %s", houseworkPeriod)
+	return pause(ctx, houseworkPeriod)
 }
+
+// houseworkPeriod is a little longer than a hub takes to do once what it does
+// from time to time, such as renewing its lease. Its first time makes metric
+// series that have nothing to do with workspaces.
+const houseworkPeriod = 12 * time.Second
 
 // made is a number of workspaces coming to be.
 type made struct {
