@@ -101,8 +101,10 @@ func (s sweeper) purgeContent(ctx context.Context, id logicalcluster.Name, count
 			objects = append(objects, resource)
 		}
 	}
-	if err := s.content.Purge(ctx, id, objects...); err != nil {
-		return false, fmt.Errorf("failed to remove content: %w", err)
+	if len(objects) > 0 {
+		if err := s.content.Purge(ctx, id, objects...); err != nil {
+			return false, fmt.Errorf("failed to remove content: %w", err)
+		}
 	}
 	switch {
 	case counts[definitions] == 0:
