@@ -64,8 +64,11 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	s.Etcd.StorageConfig.Transport.TrustedCAFile = o.EtcdCAFile
 	s.Etcd.StorageConfig.Transport.CertFile = o.EtcdCertFile
 	s.Etcd.StorageConfig.Transport.KeyFile = o.EtcdKeyFile
-	s.Authentication.ClientCert.ClientCA = authority.CertFile()
+	if s.Authentication.ClientCert.CAContentProvider, err = clientAuthorities(o, authority); err != nil {
+		return nil, err
+	}
 	s.Authentication.TokenFile.TokenFile = o.TokenAuthFile
+	s.Authentication.OIDC, s.Authentication.AuthenticationConfigFile = o.Login.OIDC, o.Login.AuthenticationConfigFile
 	// Each workspace is an issuer of its own, see buildAuthentication. Upstream
 	// needs the name of one, which is also the audience that stands for the hub,
 	// and is given no keys to accept its tokens by.

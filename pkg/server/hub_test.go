@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,8 @@ import (
 var shared struct {
 	hub     *Hub
 	rootDir string
+	// operator is an authority whose certificates are good.
+	operator tls.Certificate
 }
 
 const tokens = `alice-token,alice,1,
@@ -54,6 +57,9 @@ func runTests(m *testing.M) int {
 	options.TokenAuthFile = filepath.Join(dir, "tokens.csv")
 	options.TenantEgressAllow = append(options.TenantEgressAllow, allowedAddress)
 	if err := os.WriteFile(options.TokenAuthFile, []byte(tokens), 0o600); err != nil {
+		panic(err)
+	}
+	if err := withLogins(options, dir); err != nil {
 		panic(err)
 	}
 	hub, err := New(*options, os.Stderr)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	kubeoptions "k8s.io/kubernetes/pkg/kubeapiserver/options"
 
 	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/egress"
@@ -46,6 +47,12 @@ type Options struct {
 	AuthorizationWebhook access.WebhookConfig
 	// Profiling serves Go's profiles under /debug/pprof, to system:masters.
 	Profiling bool
+	// ClientCAFile holds authorities, besides the hub's own, whose certificates
+	// clients can log in with.
+	ClientCAFile string
+	// Login are Kubernetes' own options for OpenID Connect and for the structured
+	// authentication configuration.
+	Login *kubeoptions.BuiltInAuthenticationOptions
 	// TenantEgressAllow are addresses and networks that the hub calls for tenants
 	// although they are not public.
 	TenantEgressAllow []string
@@ -69,6 +76,7 @@ func NewOptions() *Options {
 			Version: "v1", AuthorizedTTL: 5 * time.Minute, UnauthorizedTTL: 30 * time.Second,
 		},
 		EtcdHistory:        5 * time.Minute,
+		Login:              kubeoptions.NewBuiltInAuthenticationOptions().WithOIDC(),
 		HeartbeatThreshold: scheduling.DefaultHeartbeatThreshold,
 		EvictionGrace:      scheduling.DefaultGrace,
 	}
@@ -94,6 +102,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.AuthorizationWebhook.AuthorizedTTL, "authorization-webhook-cache-authorized-ttl", o.AuthorizationWebhook.AuthorizedTTL, "How long to remember what the webhook allowed.")
 	flags.DurationVar(&o.AuthorizationWebhook.UnauthorizedTTL, "authorization-webhook-cache-unauthorized-ttl", o.AuthorizationWebhook.UnauthorizedTTL, "How long to remember what the webhook did not allow.")
 	flags.BoolVar(&o.Profiling, "profiling", o.Profiling, "Serve Go profiles under /debug/pprof to system:masters (context shard-base).")
+	o.addLoginFlags(flags)
 	flags.StringSliceVar(&o.TenantEgressAllow, "tenant-egress-allow", o.TenantEgressAllow, "IP addresses and networks (10.1.2.3, 10.0.0.0/8) that tenants may let the hub call, as token issuers or mounts, besides public ones. Private, loopback and link-local addresses are refused without it.")
 	flags.DurationVar(&o.HeartbeatThreshold, "sync-target-heartbeat-threshold", o.HeartbeatThreshold, "How long a syncer may be silent before its SyncTarget counts as not ready.")
 	flags.DurationVar(&o.EvictionGrace, "sync-target-eviction-grace", o.EvictionGrace, "How long a SyncTarget may be not ready before the objects placed there are moved.")
@@ -123,8 +132,10 @@ func (o *Options) Validate() error {
 	case o.EvictionGrace < 0:
 		return fmt.Errorf("--sync-target-eviction-grace must not be negative")
 	}
-	_, err := egress.ParsePolicy(o.TenantEgressAllow)
-	return err
+	if _, err := egress.ParsePolicy(o.TenantEgressAllow); err != nil {
+		return err
+	}
+	return o.validateLogin()
 }
 
 // host is where clients find the hub.
