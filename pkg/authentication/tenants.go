@@ -171,7 +171,7 @@ func (t *Tenants) sweepLater() {
 		return
 	}
 	t.sweeping = true
-	t.config.Clock.AfterFunc(maxIdle, t.sweep)
+	t.config.Clock.AfterFunc(maxIdle, func() { go t.sweep() }) // a fake clock calls with its lock held
 }
 
 // sweep drops those nobody logs in with, and comes again as long as there are
