@@ -13,7 +13,7 @@ const (
 	// as lives, and a hub that has room for thousands of workspaces would hold
 	// twice what it needs; how much garbage requests make does not depend on
 	// that. What Go's default gives to an empty hub is what this gives too.
-	spareHeap  = 24 << 20
+	spareHeap  = 16 << 20
 	spareShare = 0.5
 	// worthwhile is by how many percent the pace has to be wrong to be changed:
 	// changing it stops the process for a moment.
