@@ -32,7 +32,8 @@ func (h *Hub) buildControllers() error {
 	m := h.models
 	lifecycle, err := workspaces.New(workspaces.Config{
 		Hub: h.hubClient, Workspaces: m.workspaces, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,
-		Directory: h.directory, Natives: h.stores.natives, CustomResources: h.stores.customResources, Resources: h.served,
+		ClusterRoleBindings: m.clusterRoleBindings,
+		Directory:           h.directory, Natives: h.stores.natives, CustomResources: h.stores.customResources, Resources: h.served,
 		Watched: h.lasting.Any,
 		Forget:  []func(logicalcluster.Name){h.catalog.Drop, h.endGone},
 		BaseURL: h.baseURL, RootCA: h.authority.PEM(),

@@ -29,6 +29,9 @@ const (
 	stepSettle step = "settle"
 	// stepFollow: the LogicalCluster was deleted; delete the Workspace too.
 	stepFollow step = "follow"
+	// stepAwaitAdmin: the hub's roles do not know the creator yet; say Ready when
+	// they do.
+	stepAwaitAdmin step = "await admin"
 	// stepReport: write the phase of the LogicalCluster to the Workspace, and
 	// make its label and owner annotation follow.
 	stepReport step = "report"
@@ -47,6 +50,8 @@ type facts struct {
 	// typeTrouble says why the type of workspace cannot be used. It is nil for one
 	// that has a cluster: what a workspace is was settled when that was made.
 	typeTrouble error
+	// unadmitted is whether the hub's roles do not know the creator yet.
+	unadmitted bool
 }
 
 // next chooses the step. It is pure: equal facts, equal step.
@@ -70,6 +75,8 @@ func next(f facts) step {
 		return stepFollow
 	case !settled(f.cluster, false):
 		return stepSettle
+	case f.unadmitted && f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseReady && !inUse(f.workspace):
+		return stepAwaitAdmin
 	case !reported(f.workspace, f.cluster) || !labelled(f.workspace):
 		return stepReport
 	}

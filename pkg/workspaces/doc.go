@@ -22,7 +22,8 @@
 //
 //	W1: the LogicalCluster says Ready only when everything a workspace begins
 //	    with has been stored; the Workspace says Ready only after this hub has
-//	    seen the LogicalCluster do so. Whoever reads Ready can walk in.
+//	    seen the LogicalCluster do so, and its roles know the creator. Whoever
+//	    reads Ready can walk in.
 //	W2: content is removed only when the LogicalCluster names this very
 //	    Workspace (by UID) as its owner, or nobody else has the ID.
 //	W3: objects with finalizers are deleted through the API and waited for;

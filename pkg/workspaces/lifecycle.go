@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/utils/clock"
 
@@ -28,8 +29,9 @@ const (
 	// is spent waiting for etcd to reach the disk, and waiting together is what
 	// makes etcd fast.
 	workers = 32
-	// patience is how long furnishing may fail before users are told: most
-	// troubles are over by then.
+	// patience is how long furnishing may fail before users are told, and how long
+	// roles may lag before Ready is said without them: most troubles are over by
+	// then.
 	patience = 2 * time.Second
 	// drain is how long those who watch objects may read of their end before the
 	// definition of these goes, too.
@@ -50,6 +52,8 @@ type Config struct {
 	Workspaces      *informers.Informer[*tenancyv1alpha1.Workspace]
 	LogicalClusters *informers.Informer[*corev1alpha1.LogicalCluster]
 	WorkspaceTypes  *informers.Informer[*tenancyv1alpha1.WorkspaceType]
+	// ClusterRoleBindings is what requests are judged by.
+	ClusterRoleBindings *informers.Informer[*rbacv1.ClusterRoleBinding]
 	// Directory knows the paths.
 	Directory *directory.Directory
 	// Natives and CustomResources are where the objects of all workspaces are
@@ -92,6 +96,9 @@ type Lifecycle struct {
 
 	// refused holds the keys of Workspaces that wait for their type.
 	refused sync.Map
+	// unadmitted holds the keys of Workspaces whose creators the roles do not know
+	// yet, by ID.
+	unadmitted sync.Map
 }
 
 // reader is what the lifecycle looks up in memory.
@@ -99,6 +106,8 @@ type reader struct {
 	workspace func(logicalcluster.Key) (*tenancyv1alpha1.Workspace, bool)
 	children  func(logicalcluster.Name) []*tenancyv1alpha1.Workspace
 	cluster   func(logicalcluster.Name) (*corev1alpha1.LogicalCluster, bool)
+	// admits reports whether the roles of a workspace know its creator.
+	admits    func(logicalcluster.Name) bool
 	directory *directory.Directory
 	types     prepare.TypeLookup
 }
@@ -117,6 +126,7 @@ func New(config Config) (*Lifecycle, error) {
 	config.Workspaces.OnChange(l.workspaceChanged)
 	config.LogicalClusters.OnChange(l.clusterChanged)
 	config.WorkspaceTypes.OnChange(l.typeChanged)
+	config.ClusterRoleBindings.OnChange(l.bindingChanged)
 	return l, nil
 }
 
@@ -162,6 +172,10 @@ func readerOf(config Config) reader {
 		cluster: func(name logicalcluster.Name) (*corev1alpha1.LogicalCluster, bool) {
 			return config.LogicalClusters.Get(clusterKey(name))
 		},
+		admits: func(name logicalcluster.Name) bool {
+			_, ok := config.ClusterRoleBindings.Get(logicalcluster.Key{Workspace: name, Name: prepare.AdminBindingName})
+			return ok
+		},
 		directory: config.Directory,
 		types:     config.Directory.Types(config.WorkspaceTypes),
 	}
@@ -189,6 +203,7 @@ func (l *Lifecycle) workspaceChanged(old, workspace *tenancyv1alpha1.Workspace, 
 		return
 	}
 	gone := logicalcluster.Name(old.Spec.Cluster)
+	l.unadmitted.Delete(gone)
 	if _, others := l.read.directory.Owner(gone); others {
 		return
 	}
@@ -238,6 +253,26 @@ func (l *Lifecycle) typeChanged(_, kind *tenancyv1alpha1.WorkspaceType, _ logica
 	})
 }
 
+// bindingChanged wakes a Workspace that waits for the roles to know its creator.
+func (l *Lifecycle) bindingChanged(_, binding *rbacv1.ClusterRoleBinding, key logicalcluster.Key) {
+	if binding == nil || key.Name != prepare.AdminBindingName {
+		return
+	}
+	if waiting, ok := l.unadmitted.LoadAndDelete(key.Workspace); ok {
+		l.wake(waiting.(logicalcluster.Key))
+	}
+}
+
+// awaitAdmin lets bindingChanged wake the Workspace. Should the creator have
+// taken the binding away already, there is nothing to wait for.
+func (l *Lifecycle) awaitAdmin(key logicalcluster.Key, id logicalcluster.Name) loop.Result {
+	l.unadmitted.Store(id, key)
+	if l.read.admits(id) {
+		l.wake(key)
+	}
+	return loop.Result{After: patience}
+}
+
 // reconcile does the next step for one Workspace. What it changes comes back as
 // an event, and with it the step after that.
 func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
@@ -261,6 +296,8 @@ func (l *Lifecycle) reconcile(ctx context.Context, key logicalcluster.Key) (loop
 		return loop.Result{}, l.settle(ctx, workspace)
 	case stepFollow:
 		return loop.Result{}, l.follow(ctx, key, workspace)
+	case stepAwaitAdmin:
+		return l.awaitAdmin(key, logicalcluster.Name(workspace.Spec.Cluster)), nil
 	case stepReport:
 		return loop.Result{}, l.report(ctx, key, workspace, f.cluster)
 	case stepRemove:
@@ -274,6 +311,8 @@ func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Wor
 	id := logicalcluster.Name(workspace.Spec.Cluster)
 	if cluster, ok := l.read.cluster(id); ok {
 		f.cluster, f.owned = cluster, prepare.Owns(workspace, key.Workspace, cluster)
+		_, somebodys := prepare.Owner(workspace)
+		f.unadmitted = somebodys && !l.read.admits(id) && l.clock.Since(cluster.CreationTimestamp.Time) < patience
 		return f
 	}
 	owner, ok := l.read.directory.Owner(id)

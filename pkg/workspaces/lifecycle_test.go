@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 
@@ -33,6 +34,8 @@ import (
 //	lose in=<id>                                  a LogicalCluster is gone without a trace
 //	drop in=<id>                                  a LogicalCluster is deleted through the API
 //	keep in=<id> name=<name> finalizer=<name>     put a finalizer on a Workspace, or with none take it off
+//	lag                                           from now on the roles know no creator
+//	caughtup in=<id>                              the roles know everybody, last the creator of a workspace
 //	late in=<id> name=<name>                      a request that was under way stores a ConfigMap
 //	steal in=<id> name=<name>                     remove a Workspace behind the hub's back
 //	wait seconds=<n>                              time passes, everything is looked at again
@@ -85,6 +88,11 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 		w.life.typeChanged(nil, kind, logicalcluster.Key{Workspace: "root", Name: name})
 	case "cluster":
 		err = amend(w, clusterAt(in), "", func(c *corev1alpha1.LogicalCluster) error { edit(c, arg); return nil })
+	case "lag":
+		w.rolesLag = true
+	case "caughtup":
+		w.rolesLag = false
+		w.life.bindingChanged(nil, &rbacv1.ClusterRoleBinding{}, logicalcluster.Key{Workspace: in, Name: prepare.AdminBindingName})
 	case "lose":
 		err = w.write("lose", clusterAt(in), func() error { delete(w.objects, clusterAt(in)); return nil })
 	case "drop":
@@ -317,6 +325,9 @@ func TestNext(t *testing.T) {
 		"one initializer is done":        {facts{workspace: workspace(), owned: true, cluster: edited(cluster("abc:x", "abc:y"), func(c *corev1alpha1.LogicalCluster) { c.Status.Initializers = c.Status.Initializers[:1] })}, stepSettle},
 		"initializers done":              {facts{workspace: workspace(), owned: true, cluster: edited(cluster("abc:x"), func(c *corev1alpha1.LogicalCluster) { c.Status.Initializers = nil })}, stepSettle},
 		"furnished":                      {facts{workspace: workspace(), owned: true, cluster: ready}, stepReport},
+		"the roles lag":                  {facts{workspace: workspace(), owned: true, cluster: ready, unadmitted: true}, stepAwaitAdmin},
+		"the roles lag, initializing":    {facts{workspace: workspace(), owned: true, cluster: cluster("abc:x"), unadmitted: true}, stepReport},
+		"the roles lag, in use":          {facts{workspace: workspace(reportedAs(ready)), owned: true, cluster: ready, unadmitted: true}, stepReport},
 		"reported":                       {facts{workspace: workspace(reportedAs(ready)), owned: true, cluster: ready}, stepReport},
 		"labelled":                       {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true, cluster: ready}, stepRest},
 		"the inside was lost":            {facts{workspace: workspace(reportedAs(ready), labelledToo), owned: true}, stepRestore},

@@ -65,6 +65,7 @@ func startTown(t *testing.T) *town {
 		cluster: func(name logicalcluster.Name) (*corev1alpha1.LogicalCluster, bool) {
 			return clusters.Get(clusterKey(name))
 		},
+		admits: func(logicalcluster.Name) bool { return true },
 	})
 	w.workspaces.OnChange(life.workspaceChanged)
 	clusters.OnChange(life.clusterChanged)

@@ -55,6 +55,9 @@ type world struct {
 	// writesLeft counts down to the moment the hub dies; negative is never.
 	writesLeft int
 
+	// rolesLag makes the roles know no creator.
+	rolesLag bool
+
 	clock     *clocktesting.FakeClock
 	directory *directory.Directory
 	// seen is what the informers have delivered.
@@ -107,6 +110,7 @@ func (w *world) restart() {
 	}
 	w.life = newLifecycle(config, w, reader{
 		workspace: w.seenWorkspace, children: w.seenChildren, cluster: w.seenCluster,
+		admits:    func(logicalcluster.Name) bool { return !w.rolesLag },
 		directory: w.directory, types: w.lookupType,
 	})
 	w.life.wake = func(key logicalcluster.Key) { w.enqueue(key, w.life.reconcile2) }
