@@ -62,7 +62,7 @@ func (a *Accounts) AuthenticateToken(ctx context.Context, token string) (*authen
 		return nil, false, nil
 	}
 	verify := a.bound
-	if claims.LegacySecret != "" {
+	if claims.LegacySecret != nil {
 		verify = a.legacy
 	}
 	judge := judging(ctx)

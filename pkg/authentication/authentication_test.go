@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -186,6 +187,46 @@ func TestOrder(t *testing.T) {
 			_, ok, _ := requests.AuthenticateRequest(req)
 			if diff := cmp.Diff(c.asked, asked); diff != "" || ok != c.upstreamKnows {
 				t.Errorf("ok=%v (-want +got):\n%s", ok, diff)
+			}
+		})
+	}
+}
+
+// TestClaimsAreBounded holds A2 wherever a token is, and whatever it claims
+// besides: upstream looks in two places, and reads nothing but the issuer.
+func TestClaimsAreBounded(t *testing.T) {
+	jwtOf := func(claims string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".x"
+	}
+	plain := jwtOf(`{"iss":"https://operators"}`)
+	for name, c := range map[string]struct{ authorization, websocket string }{
+		"in the header":                      {"Bearer " + plain, ""},
+		"in a websocket":                     {"", plain},
+		"in a websocket, after a password":   {"Basic YTpi", plain},
+		"in a websocket, after another":      {"Bearer static", plain},
+		"with the claim of a token Secret":   {"Bearer " + jwtOf(`{"iss":"https://operators","kubernetes.io/serviceaccount/secret.name":1}`), ""},
+		"with claims that are kept anywhere": {"Bearer " + jwtOf(`{"iss":"https://operators","_claim_names":1}`), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests := New(Config{
+				Upstream: authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+					return &authenticator.Response{User: &user.DefaultInfo{Name: "ann", Groups: []string{user.SystemPrivilegedGroup}}}, true, nil
+				}),
+				Issuers: NewIssuers(hub, newRing(t, 1)),
+				Tenants: func(logicalcluster.Name, string) (authenticator.Token, bool) { return nil, false },
+			})
+			req := httptest.NewRequestWithContext(in(t.Context(), "a"), http.MethodGet, "/api", nil)
+			if c.authorization != "" {
+				req.Header.Set("Authorization", c.authorization)
+			}
+			if c.websocket != "" {
+				req.Header.Set("Connection", "Upgrade")
+				req.Header.Set("Upgrade", "websocket")
+				req.Header.Set("Sec-WebSocket-Protocol", "base64url.bearer.authorization.k8s.io."+base64.RawURLEncoding.EncodeToString([]byte(c.websocket))+", v5.channel.k8s.io")
+			}
+			response, ok, err := requests.AuthenticateRequest(req)
+			if err != nil || !ok || len(response.User.GetGroups()) > 0 {
+				t.Errorf("%+v, %v, %v; expected ann without the group of the hub", response, ok, err)
 			}
 		})
 	}

@@ -40,8 +40,7 @@ func New(config Config) *Requests { return &Requests{config} }
 // AuthenticateRequest finds out who sends a request. Errors are for the log; the
 // client only learns that it is nobody.
 func (r *Requests) AuthenticateRequest(req *http.Request) (*authenticator.Response, bool, error) {
-	token := tokenOf(req)
-	claims, ok := issuer.Peek(token)
+	claims, ok := claimsOf(req)
 	if !ok {
 		response, ok, err := r.config.Upstream.AuthenticateRequest(r.asked(req))
 		if ok && err == nil {
@@ -96,19 +95,22 @@ func bearer(token authenticator.Token) authenticator.Request {
 	return group.NewAuthenticatedGroupAdder(union.New(bearertoken.New(token), websocket.NewProtocolAuthenticator(token)))
 }
 
-// tokenOf returns the bearer token of a request, or nothing.
-func tokenOf(req *http.Request) string {
-	var found string
+// claimsOf returns what a JWT in a request says about itself. A request can bring
+// two tokens, in each place where upstream looks for one, and upstream accepts it
+// for either: if one of them is a JWT, its claims have to be kept in bounds.
+func claimsOf(req *http.Request) (issuer.Claims, bool) {
+	var claims issuer.Claims
+	found := false
 	sniff := authenticator.TokenFunc(func(_ context.Context, token string) (*authenticator.Response, bool, error) {
-		found = token
+		if peeked, ok := issuer.Peek(token); ok && !found {
+			claims, found = peeked, true
+		}
 		return nil, false, nil
 	})
-	if req.Header.Get("Authorization") != "" {
-		_, _, _ = bearertoken.New(sniff).AuthenticateRequest(req)
-	} else if req.Header.Get("Sec-WebSocket-Protocol") != "" {
-		_, _, _ = websocket.NewProtocolAuthenticator(sniff).AuthenticateRequest(req)
+	for _, place := range []authenticator.Request{bearertoken.New(sniff), websocket.NewProtocolAuthenticator(sniff)} {
+		_, _, _ = place.AuthenticateRequest(req) // that it is nobody's token
 	}
-	return found
+	return claims, found
 }
 
 // asked lets the name of a workspace stand for the hub where an audience is

@@ -67,11 +67,13 @@ func ConfigurationOf(baseURL string, workspace logicalcluster.Name) Configuratio
 }
 
 // Claims is what an unverified token says about itself. Nothing of it may be
-// believed.
+// believed. But for the issuer, a claim may be of any type: a token whose issuer
+// others can read is never one that is not a token here.
 type Claims struct {
 	Issuer string `json:"iss"`
-	// LegacySecret is the name of the Secret a token without an expiry lies in.
-	LegacySecret string `json:"kubernetes.io/serviceaccount/secret.name"`
+	// LegacySecret, the name of a Secret, is set in tokens without an expiry that
+	// lie in one.
+	LegacySecret json.RawMessage `json:"kubernetes.io/serviceaccount/secret.name"`
 	// Distributed is set when some claims are kept elsewhere.
 	Distributed json.RawMessage `json:"_claim_names"`
 }
