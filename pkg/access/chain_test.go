@@ -280,6 +280,8 @@ func TestMaximalPermissionPolicy(t *testing.T) {
 		"one that does not say where it is from":       {person("system:serviceaccount:ci:bot"), "a", can("delete", "apps", "deployments"), true},
 		"by a warrant":                                 {withExtra(person("alice"), identity.WarrantExtraKey, `{"user":"carol"}`), "a", can("delete", "apps", "deployments"), true},
 		"an impersonated user who would be granted":    {withExtra(person("carol"), identity.ScopesExtraKey, "cluster:b"), "c", can("delete", "apps", "deployments"), false},
+		"the same, where he is impersonated":           {withExtra(person("carol"), identity.ScopesExtraKey, "cluster:c"), "c", can("delete", "apps", "deployments"), false},
+		"what everybody may":                           {withExtra(person("carol"), identity.ScopesExtraKey, "cluster:c"), "c", can("get", "apps", "deployments"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			decision, reason, err := chain.Authorize(in(c.in), as(c.u, c.ask))

@@ -1,9 +1,10 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
-	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // tenantPaths are the non-resource URLs that are about a workspace. Everything
@@ -11,16 +12,13 @@ import (
 // and a tenant who is cluster-admin of a workspace has no business there.
 var tenantPaths = []string{"/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/.well-known/openid-configuration", "/openid"}
 
-// hubOnly reports whether the attributes ask for something that only the
-// workspace system:admin has.
-func hubOnly(a authorizer.Attributes) bool {
-	if a.IsResourceRequest() || a.GetPath() == "/" {
+// hubOnly reports whether a request to a workspace asks for something that only
+// the workspace system:admin has.
+func hubOnly(r request) bool {
+	if r.target.Identity == logicalcluster.SystemAdmin || r.IsResourceRequest() || r.GetPath() == "/" {
 		return false
 	}
-	for _, path := range tenantPaths {
-		if a.GetPath() == path || strings.HasPrefix(a.GetPath(), path+"/") {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(tenantPaths, func(path string) bool {
+		return r.GetPath() == path || strings.HasPrefix(r.GetPath(), path+"/")
+	})
 }

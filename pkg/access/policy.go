@@ -40,7 +40,7 @@ func (c *Chain) beyondPolicy(ctx context.Context, r request) string {
 	if !ok || c.policyAllows(ctx, policy, r) {
 		return ""
 	}
-	return fmt.Sprintf("the export %s allows nobody more than its maximal permission policy says; its owner can bind you to a role there as %q", policy.Export, bindingName(r.GetUser(), r.target.Identity))
+	return fmt.Sprintf("the export %s allows nobody more than its maximal permission policy says; its owner can bind you to a role there as %q", policy.Export, binding(r.GetUser(), r.target.Identity, policy.Workspace).GetName())
 }
 
 func (c *Chain) policyAllows(ctx context.Context, policy Policy, r request) bool {
@@ -49,7 +49,7 @@ func (c *Chain) policyAllows(ctx context.Context, policy Policy, r request) bool
 	}
 	there := target.With(ctx, target.Target{Path: policy.Workspace.Path(), Identity: policy.Workspace})
 	for _, u := range identity.Effective(r.GetUser(), r.target.Identity) {
-		decision, _, err := c.config.RBAC.Authorize(there, asUser{r.Attributes, binding(u, r.target.Identity)})
+		decision, _, err := c.config.RBAC.Authorize(there, asUser{r.Attributes, binding(u, r.target.Identity, policy.Workspace)})
 		if err == nil && decision == authorizer.DecisionAllow {
 			return true
 		}
@@ -57,16 +57,16 @@ func (c *Chain) policyAllows(ctx context.Context, policy Policy, r request) bool
 	return false
 }
 
-// binding returns u as the policies of exports call it. Scopes and warrants have
-// been seen to.
-func binding(u user.Info, home logicalcluster.Name) user.Info {
-	prefixed := &user.DefaultInfo{Name: bindingName(u, home), UID: u.GetUID()}
-	for _, group := range u.GetGroups() {
-		prefixed.Groups = append(prefixed.Groups, apisv1alpha2.MaximalPermissionPolicyRBACUserGroupPrefix+group)
+// binding returns who u, who acts in home, is to the export in owner. A name that
+// was lent for home alone is worth nothing there: whoever administers home could
+// have taken the name of anybody.
+func binding(u user.Info, home, owner logicalcluster.Name) user.Info {
+	abroad := identity.In(identity.From(u, home), owner)
+	prefixed := &user.DefaultInfo{Name: bindingPrefix + identity.OutsideName(abroad), UID: abroad.GetUID()}
+	for _, group := range abroad.GetGroups() {
+		prefixed.Groups = append(prefixed.Groups, bindingPrefix+group)
 	}
 	return prefixed
 }
 
-func bindingName(u user.Info, home logicalcluster.Name) string {
-	return apisv1alpha2.MaximalPermissionPolicyRBACUserGroupPrefix + identity.OutsideName(identity.From(u, home))
-}
+const bindingPrefix = apisv1alpha2.MaximalPermissionPolicyRBACUserGroupPrefix

@@ -47,10 +47,11 @@ func NewWebhook(config WebhookConfig) (authorizer.Authorizer, error) {
 	return made, nil
 }
 
-// askWebhook asks about what no role allows. To somebody who may not enter it
-// gives no reason: that of a webhook would tell that there is a workspace.
+// askWebhook asks about what no role allows, but for what nobody may do in a
+// workspace. To somebody who may not enter it gives no reason: that of a webhook
+// would tell that there is a workspace.
 func (c *Chain) askWebhook(ctx context.Context, r request) (authorizer.Decision, string, error) {
-	if r.target.Identity.Empty() || reservedIdentity(r) {
+	if r.target.Identity.Empty() || reservedIdentity(r) || hubOnly(r) {
 		return authorizer.DecisionNoOpinion, "", nil
 	}
 	asked := asUser{r.Attributes, inWorkspace(r.GetUser(), r.target.Identity)}

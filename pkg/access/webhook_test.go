@@ -18,6 +18,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/identity"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // hook is a webhook that lets carla read pods in workspace a.
@@ -100,6 +101,32 @@ func TestWebhook(t *testing.T) {
 	want := map[string]authorizationv1.ExtraValue{WebhookClusterExtraKey: {"a"}}
 	if diff := cmp.Diff(want, hook.asked[0].Extra); diff != "" {
 		t.Errorf("extra (-want +got):\n%s", diff)
+	}
+}
+
+// TestWebhookAllowsNobodyTheHub has a webhook that allows everything.
+func TestWebhookAllowsNobodyTheHub(t *testing.T) {
+	config := town()
+	config.Webhook = opinion{authorizer.DecisionAllow, "why not"}
+	chain := New(config)
+	for name, c := range map[string]struct {
+		in   context.Context
+		ask  authorizer.AttributesRecord
+		want authorizer.Decision
+	}{
+		"content":                  {in("a"), can("list", "", "pods"), authorizer.DecisionAllow},
+		"a description":            {in("a"), authorizer.AttributesRecord{Verb: "get", Path: "/openapi/v3"}, authorizer.DecisionAllow},
+		"metrics, in a workspace":  {in("a"), authorizer.AttributesRecord{Verb: "get", Path: "/metrics"}, authorizer.DecisionDeny},
+		"metrics of the hub":       {in(logicalcluster.SystemAdmin), authorizer.AttributesRecord{Verb: "get", Path: "/metrics"}, authorizer.DecisionAllow},
+		"somebody else's identity": {in("a"), authorizer.AttributesRecord{Verb: "impersonate", Resource: "groups", Name: "system:masters", ResourceRequest: true}, authorizer.DecisionDeny},
+		"what is of no workspace":  {nowhere("gone"), can("list", "", "pods"), authorizer.DecisionDeny},
+		"metrics, of no workspace": {nowhere("gone"), authorizer.AttributesRecord{Verb: "get", Path: "/metrics"}, authorizer.DecisionDeny},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if decision, reason, err := chain.Authorize(c.in, as(person("carla"), c.ask)); decision != c.want || err != nil {
+				t.Errorf("%v (%s), %v; want %v", decision, reason, err, c.want)
+			}
+		})
 	}
 }
 

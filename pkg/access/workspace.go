@@ -23,7 +23,7 @@ func (c *Chain) judgeWorkspace(ctx context.Context, r request) (authorizer.Decis
 	if !c.mayEnter(ctx, r) {
 		return authorizer.DecisionNoOpinion, NoEntry(r.target.Path), nil
 	}
-	if r.target.Identity != logicalcluster.SystemAdmin && hubOnly(r) {
+	if hubOnly(r) {
 		return authorizer.DecisionDeny, "it is about the whole hub: ask for it outside of /clusters/", nil
 	}
 	if reservedIdentity(r) {
