@@ -35,4 +35,6 @@
 //	    DELETED event for each.
 //	P10 What CreateMissing creates is stored as Create would store it, all of it
 //	    at one revision or none, and never over something that exists.
+//	P11 Counts and Purge cover every resource of which something is stored or can
+//	    be; a resource that tenants named is forgotten when neither is so.
 package partition

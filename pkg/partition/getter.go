@@ -30,6 +30,10 @@ type Config struct {
 	// resources named by tenants do not each make a time series. When it is
 	// set, objects are not counted per resource either. Nil keeps the name.
 	MetricsResource *schema.GroupResource
+
+	// Forgettable says that resources come and go with those who name them: a
+	// closed store leaves nothing behind that Forget does not look at.
+	Forgettable bool
 }
 
 // Getter is a generic.RESTOptionsGetter whose stores are partitioned by
@@ -91,7 +95,7 @@ func (g *Getter) decorate(
 		return nil, nil, err
 	}
 	resource := config.GroupResource
-	raw, destroy, err := g.shared.open(g.labelled(config), layout, resource, newFunc, newListFunc)
+	raw, destroy, err := g.shared.open(g.labelled(config), layout, resource, g.config.Forgettable, newFunc, newListFunc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening storage of %s: %w", resource, err)
 	}
@@ -160,7 +164,7 @@ func (g *Getter) Open(open OpenConfig) (storage.Interface, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	raw, destroy, err := g.shared.open(g.labelled(&config), layout, open.GroupResource, open.NewFunc, open.NewListFunc)
+	raw, destroy, err := g.shared.open(g.labelled(&config), layout, open.GroupResource, g.config.Forgettable, open.NewFunc, open.NewListFunc)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening storage of %s: %w", open.GroupResource, err)
 	}

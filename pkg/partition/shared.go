@@ -13,11 +13,11 @@ import (
 )
 
 // shared is what all Getters of a family have in common: one connection per
-// etcd, however many resources there are, and the list of what was opened.
+// etcd, however many resources there are, and the ledger of those.
 type shared struct {
 	mu          sync.Mutex
 	connections map[string]*connection
-	resources   map[schema.GroupResource]map[string]*place // by prefix
+	known       ledger
 }
 
 // place is where a resource lies: in which etcd and under which prefix.
@@ -31,7 +31,7 @@ type place struct {
 func newShared() *shared {
 	return &shared{
 		connections: map[string]*connection{},
-		resources:   map[schema.GroupResource]map[string]*place{},
+		known:       newLedger(),
 	}
 }
 
@@ -49,6 +49,7 @@ func (s *shared) open(
 	config *storagebackend.ConfigForResource,
 	layout keyspace.Layout,
 	resource schema.GroupResource,
+	forgettable bool,
 	newFunc, newListFunc func() runtime.Object,
 ) (opened, func(), error) {
 	conn, release, err := s.connect(config.Transport)
@@ -60,9 +61,9 @@ func (s *shared) open(
 		release()
 		return opened{}, nil, fmt.Errorf("making the store: %w", err)
 	}
-	s.note(&place{resource: resource, layout: layout, root: config.Prefix, transport: config.Transport})
+	forget := s.use(&place{resource: resource, layout: layout, root: config.Prefix, transport: config.Transport}, forgettable)
 	var once sync.Once
-	return opened{store, newDestination(conn, config, resource)}, func() { once.Do(func() { stopStore(); release() }) }, nil
+	return opened{store, newDestination(conn, config, resource)}, func() { once.Do(func() { stopStore(); forget(); release() }) }, nil
 }
 
 // connect returns the connection to the etcd that transport describes and a
@@ -95,13 +96,20 @@ func (s *shared) release(key string, conn *connection) {
 	}
 }
 
-// note remembers where a resource lies. It is not forgotten when its store is
-// closed: its objects are still there.
-func (s *shared) note(p *place) {
+// use makes a place known before its store is handed out. Unless the place is
+// forgettable that is for good: when the store is closed, its objects are still
+// there. The returned function says that it was.
+func (s *shared) use(p *place, forgettable bool) (closed func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.resources[p.resource] == nil {
-		s.resources[p.resource] = map[string]*place{}
+	if !forgettable {
+		s.known.pin(p)
+		return func() {}
 	}
-	s.resources[p.resource][p.layout.Prefix()] = p
+	s.known.open(p)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.known.closed(p)
+	}
 }

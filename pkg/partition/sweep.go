@@ -3,7 +3,6 @@ package partition
 import (
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -26,20 +24,10 @@ const (
 	purgeWorkers = 16
 )
 
-// Note makes Counts and Purge cover a resource that no store was made for in
-// this process, such as custom resources nobody has asked for since a restart.
+// Note makes Counts and Purge cover a resource for good that no store was made
+// for in this process. See Define for those that tenants name.
 func (g *Getter) Note(resource schema.GroupResource) error {
-	options, err := g.inner.GetRESTOptions(resource, nil)
-	if err != nil {
-		return fmt.Errorf("getting storage options of %s: %w", resource, err)
-	}
-	layout, err := keyspace.NewLayout(g.prefix(options))
-	if err != nil {
-		return err
-	}
-	config := options.StorageConfig
-	g.shared.note(&place{resource: resource, layout: layout, root: config.Prefix, transport: config.Transport})
-	return nil
+	return g.record(resource, (*ledger).pin)
 }
 
 // Counts returns how many objects workspace has of each known resource, those
@@ -79,8 +67,7 @@ func names(resources []schema.GroupResource) string {
 
 // key returns the prefix, in etcd, of everything workspace has at p.
 func (p *place) key(workspace logicalcluster.Name) string {
-	root := path.Join("/", p.root)
-	return strings.TrimSuffix(root, "/") + p.layout.Workspace(workspace)
+	return rootOf(p.root) + p.layout.Workspace(workspace)
 }
 
 // byConnection returns the known places for which wanted is true, or all, in
@@ -89,12 +76,10 @@ func (s *shared) byConnection(wanted func(*place) bool) [][]*place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	groups := map[string][]*place{}
-	for _, byPrefix := range s.resources {
-		for _, p := range byPrefix {
-			if wanted == nil || wanted(p) {
-				key := connectionKey(p.transport)
-				groups[key] = append(groups[key], p)
-			}
+	for _, e := range s.known.entries {
+		if wanted == nil || wanted(e.place) {
+			key := connectionKey(e.place.transport)
+			groups[key] = append(groups[key], e.place)
 		}
 	}
 	var out [][]*place

@@ -46,6 +46,7 @@ func (h *Hub) buildControllers() error {
 		lifecycle.Loops(),
 		[]loop.Controller{
 			h.mountLoop(),
+			forgetting{known: h.stores.customResources, late: lifecycle.LookForStragglers},
 			types.New(types.Config{Hub: h.hubClient, Types: m.workspaceTypes, Lookup: h.directory.Types(m.workspaceTypes), BaseURL: h.baseURL}),
 			defaults.New(defaults.Config{
 				Hub: h.hubClient, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,

@@ -37,7 +37,6 @@ import (
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/views"
 	"github.com/atriumhub/atrium/sdk/client"
-	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Hub is one hub process. Its fields are set by the start phases, in the order
@@ -165,19 +164,6 @@ func (h *Hub) feedModels() {
 	h.noteDefinitions()
 	h.feedBindings()
 	h.homes = homes.New(homes.Config{Enabled: h.options.HomeWorkspaces, Hub: h.hubClient, Workspaces: h.models.workspaces})
-}
-
-// noteDefinitions makes workspace deletion know of tenants' resources, also of
-// those nobody asked for since the hub started.
-func (h *Hub) noteDefinitions() {
-	h.models.definitions.OnChange(func(_, crd *apiextensionsv1.CustomResourceDefinition, _ logicalcluster.Key) {
-		if crd != nil {
-			resource := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Spec.Names.Plural}
-			if err := h.stores.customResources.Note(resource); err != nil {
-				h.printf("cannot keep account of %s: %v", resource, err)
-			}
-		}
-	})
 }
 
 // build makes the handler chain and the loops.

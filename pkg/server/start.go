@@ -144,7 +144,11 @@ func (h *Hub) serve(ctx context.Context) error {
 }
 
 func (h *Hub) runReadModels(ctx context.Context) error {
-	return h.models.run(ctx, &h.stopped)
+	if err := h.models.run(ctx, &h.stopped); err != nil {
+		return err
+	}
+	// Definitions are noted by now; objects may have outlived theirs.
+	return h.stores.customResources.Find(ctx)
 }
 
 func (h *Hub) runControllers(ctx context.Context) error {

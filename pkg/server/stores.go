@@ -26,6 +26,7 @@ func newStores(up *upstream, systemCRDs []*apiextensionsv1.CustomResourceDefinit
 		Cached:          func(schema.GroupResource) bool { return false },
 		Segment:         "customresources",
 		MetricsResource: customResourceMetrics,
+		Forgettable:     true, // but for the hub's own, noted below
 	})
 	for _, crd := range systemCRDs {
 		resource := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Spec.Names.Plural}

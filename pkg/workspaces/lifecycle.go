@@ -184,6 +184,10 @@ func readerOf(config Config) reader {
 // Loops returns what has to run.
 func (l *Lifecycle) Loops() []loop.Controller { return []loop.Controller{l.lives, l.orphans} }
 
+// LookForStragglers removes what is stored under the ID of a workspace that is
+// gone, a while after this. It does nothing to a workspace that is there.
+func (l *Lifecycle) LookForStragglers(id logicalcluster.Name) { l.wakeOrphan(clusterKey(id)) }
+
 func clusterKey(name logicalcluster.Name) logicalcluster.Key {
 	return logicalcluster.Key{Workspace: name, Name: corev1alpha1.LogicalClusterName}
 }
