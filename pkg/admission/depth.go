@@ -3,6 +3,7 @@ package admission
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,12 +32,12 @@ func tooDeep() error {
 // by those who read them.
 func WithShallowBodies(next http.Handler, limit int64, serializer runtime.NegotiatedSerializer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !carriesText(req) {
+		if req.Body == nil || !writes(req.Method) {
 			next.ServeHTTP(w, req)
 			return
 		}
 		body, err := io.ReadAll(io.LimitReader(req.Body, limit+1))
-		if err == nil && int64(len(body)) <= limit && depthOfText(body) > maxDepth {
+		if err == nil && int64(len(body)) <= limit && depthOf(body, req.Header.Get("Content-Type")) > maxDepth {
 			responsewriters.ErrorNegotiated(tooDeep(), serializer, schema.GroupVersion{}, w, req)
 			return
 		}
@@ -52,27 +53,37 @@ type rest struct {
 	io.Closer
 }
 
-func carriesText(req *http.Request) bool {
-	switch req.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
-		kind := req.Header.Get("Content-Type")
-		return req.Body != nil && (kind == "" || strings.Contains(kind, "json") || strings.Contains(kind, "yaml"))
+func writes(method string) bool {
+	switch method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
 	}
 	return false
 }
 
-// depthOfText returns how deeply a JSON or YAML document is nested. What cannot
-// be read has no depth: others will say what is wrong with it.
-func depthOfText(body []byte) int {
-	trimmed := bytes.TrimSpace(body)
-	if len(trimmed) > 0 && trimmed[0] != '{' && trimmed[0] != '[' {
-		converted, err := yaml.YAMLToJSON(body)
-		if err != nil {
-			return 0
-		}
-		trimmed = converted
+// depthOf returns how deeply a body is nested. What it is, is told by the body
+// where that can be, and not by what the client calls it: upper case, parameters
+// and the like would have to be read exactly as the decoders read them. YAML in
+// braces is the exception, as a comment in it looks like anything.
+func depthOf(body []byte, kind string) int {
+	switch trimmed := bytes.TrimSpace(body); {
+	case bytes.HasPrefix(body, protobufPrefix):
+		return depthOfProtobuf(body[len(protobufPrefix):], maxDepth+1)
+	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !strings.Contains(strings.ToLower(kind), "yaml"):
+		return depthOfJSON(trimmed)
+	default:
+		return depthOfYAML(body)
 	}
-	return depthOfJSON(trimmed)
+}
+
+// depthOfYAML returns how deeply a YAML document is nested. What cannot be read
+// has no depth: others will say what is wrong with it.
+func depthOfYAML(body []byte) int {
+	converted, err := yaml.YAMLToJSON(body)
+	if err != nil {
+		return 0
+	}
+	return depthOfJSON(converted)
 }
 
 func depthOfJSON(body []byte) int {
@@ -94,6 +105,68 @@ func depthOfJSON(body []byte) int {
 		}
 	}
 	return deepest
+}
+
+// protobufPrefix begins what Kubernetes encodes by protobuf.
+var protobufPrefix = []byte("k8s\x00")
+
+// depthOfProtobuf returns how deeply messages in body can be nested, up to most.
+// The wire does not tell a message from a string: what can be read as a message
+// counts as one, up to where it cannot be read any more, as decoders go that far.
+// A schema that a decoder or a validator follows down too far is the end of the
+// process: a stack that overflows is not a panic, and nobody can recover from it.
+//
+// Each byte is looked at once at most, as part of the innermost message.
+func depthOfProtobuf(body []byte, most int) int {
+	deepest := 0
+	for len(body) > 0 && deepest < most {
+		payload, rest, ok := nextField(body)
+		if !ok {
+			break
+		}
+		if len(payload) > 0 {
+			deepest = max(deepest, 1+depthOfProtobuf(payload, most-1))
+		}
+		body = rest
+	}
+	return deepest
+}
+
+// The wire types of protobuf.
+const (
+	wireVarint, wireFixed64, wireBytes   = 0, 1, 2
+	wireStartGroup, wireEndGroup, wire32 = 3, 4, 5
+)
+
+// nextField takes a field off a message, and returns what it holds if that can be
+// a message.
+func nextField(message []byte) (payload, rest []byte, ok bool) {
+	tag, n := binary.Uvarint(message)
+	if n <= 0 {
+		return nil, nil, false
+	}
+	rest, skip := message[n:], 0
+	switch tag & 7 {
+	case wireVarint:
+		_, skip = binary.Uvarint(rest)
+		ok = skip > 0
+	case wireFixed64:
+		skip, ok = 8, true
+	case wire32:
+		skip, ok = 4, true
+	case wireStartGroup, wireEndGroup:
+		ok = true
+	case wireBytes:
+		size, n := binary.Uvarint(rest)
+		if n <= 0 || size > uint64(len(rest)-n) {
+			return nil, nil, false
+		}
+		return rest[n : n+int(size)], rest[n+int(size):], true
+	}
+	if !ok || skip > len(rest) {
+		return nil, nil, false
+	}
+	return nil, rest[skip:], true
 }
 
 // Depth refuses custom resources that have become too deep, one patch after the

@@ -1,9 +1,12 @@
 package admission
 
 import (
+	"bytes"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,11 +17,33 @@ func nested(levels int) string {
 	return strings.Repeat(`{"a":`, levels) + "1" + strings.Repeat("}", levels)
 }
 
-func TestDepthOfText(t *testing.T) {
+// nestedProtobuf returns a message in a message in a message, in a field that
+// schemas nest by.
+func nestedProtobuf(levels int) string {
+	var prefixes [][]byte
+	size := 0
+	for range levels {
+		prefix := binary.AppendUvarint([]byte{28<<3&0x7f | 2 | 0x80, 28 >> 4}, uint64(size))
+		prefixes, size = append(prefixes, prefix), size+len(prefix)
+	}
+	slices.Reverse(prefixes)
+	return string(bytes.Join(append([][]byte{protobufPrefix}, prefixes...), nil))
+}
+
+func TestDepthOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		want int
 	}{
+		"protobuf, empty":     {"k8s\x00", 0},
+		"protobuf, a string":  {"k8s\x00\x0a\x05hello", 1},
+		"protobuf, nested":    {nestedProtobuf(7), 6}, // the innermost is empty
+		"protobuf, too deep":  {nestedProtobuf(100000), maxDepth + 1},
+		"protobuf, siblings":  {"k8s\x00\x0a\x02\x08\x01\x12\x04\x0a\x02\x08\x01", 2},
+		"protobuf, all types": {"k8s\x00\x08\x01\x11aaaaaaaa\x15aaaa\x0b\x0c\x12\x02\x08\x01", 1},
+		"protobuf, cut off":   {"k8s\x00\x0a\x02\x08\x01\x12\x7f", 1},
+		"protobuf, too long":  {"k8s\x00\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 0},
+		"protobuf, no varint": {"k8s\x00\x08\xff", 0},
 		"empty":               {"", 0},
 		"a scalar":            {`"{{{{"`, 0},
 		"one object":          {`{"a":1}`, 1},
@@ -30,7 +55,7 @@ func TestDepthOfText(t *testing.T) {
 		"deep":                {nested(5000), 5000},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := depthOfText([]byte(c.text)); got != c.want {
+			if got := depthOf([]byte(c.text), ""); got != c.want {
 				t.Errorf("%d, expected %d", got, c.want)
 			}
 		})
@@ -51,7 +76,11 @@ func TestWithShallowBodies(t *testing.T) {
 		"deep":                  {nested(maxDepth + 1), "application/json", http.StatusBadRequest},
 		"deep, as a patch":      {nested(maxDepth + 1), "application/apply-patch+yaml", http.StatusBadRequest},
 		"deep, without a type":  {nested(maxDepth + 1), "", http.StatusBadRequest},
-		"binary":                {nested(maxDepth + 1), "application/vnd.kubernetes.protobuf", http.StatusOK},
+		"shallow, binary":       {nestedProtobuf(maxDepth), "application/vnd.kubernetes.protobuf", http.StatusOK},
+		"deep, binary":          {nestedProtobuf(maxDepth + 2), "application/vnd.kubernetes.protobuf", http.StatusBadRequest},
+		"deep, shouted":         {nested(maxDepth + 1), "Application/JSON", http.StatusBadRequest},
+		"deep, YAML in braces":  {"{ # " + strings.Repeat("]", 2*maxDepth) + "\n a: " + nested(maxDepth) + "}", "application/YAML", http.StatusBadRequest},
+		"deep, quoted comment":  {"{ # \"\n a: " + nested(maxDepth) + "}", "application/apply-patch+yaml", http.StatusBadRequest},
 		"larger than is looked": {nested(1 << 16), "application/json", http.StatusOK},
 	} {
 		t.Run(name, func(t *testing.T) {
