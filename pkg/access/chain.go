@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -99,7 +100,7 @@ func (c *Chain) Authorize(ctx context.Context, a authorizer.Attributes) (authori
 
 // allowHub lets the hub itself do everything.
 func allowHub(_ context.Context, r request) (authorizer.Decision, string, error) {
-	if target.IsHub(r.GetUser()) {
+	if identity.IsHub(r.GetUser()) {
 		return authorizer.DecisionAllow, "", nil
 	}
 	return authorizer.DecisionNoOpinion, "", nil

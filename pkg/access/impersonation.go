@@ -67,7 +67,7 @@ func ownScope(r request) bool {
 func ScopeImpersonation(next authenticator.Request) authenticator.Request {
 	return authenticator.RequestFunc(func(req *http.Request) (*authenticator.Response, bool, error) {
 		response, ok, err := next.AuthenticateRequest(req)
-		if err != nil || !ok || target.IsHub(response.User) || req.Header.Get(authenticationv1.ImpersonateUserHeader) == "" {
+		if err != nil || !ok || identity.IsHub(response.User) || req.Header.Get(authenticationv1.ImpersonateUserHeader) == "" {
 			return response, ok, err
 		}
 		here, _ := target.From(req.Context())

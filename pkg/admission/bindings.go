@@ -9,7 +9,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
-	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/pkg/identity"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -41,7 +41,7 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 		return apierrors.NewBadRequest(fmt.Sprintf("the APIBinding cannot be read: %v", err))
 	}
 	reference := binding.Spec.Reference.Export
-	if reference == nil || target.IsHub(a.GetUserInfo()) {
+	if reference == nil || identity.IsHub(a.GetUserInfo()) {
 		return nil
 	}
 	if !p.judge.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {

@@ -57,7 +57,7 @@ func outside(info user.Info, here target.Target) (user.Info, logicalcluster.Name
 // mayUse asks for the verb "use" on the workspace type, where it lives. One that
 // does not exist is refused with the same words.
 func (j judge) mayUse(ctx context.Context, info user.Info, kind *tenancyv1alpha1.WorkspaceTypeReference) error {
-	if kind == nil || target.IsHub(info) {
+	if kind == nil || identity.IsHub(info) {
 		return nil
 	}
 	path := logicalcluster.Path(kind.Path)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/warning"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
 )
@@ -50,7 +51,7 @@ func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admissio
 }
 
 func (p *Reserved) metadata(ctx context.Context, a admission.Attributes) (object, old metav1.Object, ok bool) {
-	if t, _ := target.From(ctx); t.View != nil || target.IsHub(a.GetUserInfo()) {
+	if t, _ := target.From(ctx); t.View != nil || identity.IsHub(a.GetUserInfo()) {
 		return nil, nil, false
 	}
 	object = accessor(a.GetObject())

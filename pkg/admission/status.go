@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/admission"
 
-	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/pkg/identity"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -35,7 +35,7 @@ func NewStatus() *Status { return &Status{admission.NewHandler(admission.Update)
 
 // Validate refuses writes of tenants to the status subresource.
 func (p *Status) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetSubresource() != "status" || target.IsHub(a.GetUserInfo()) || !slices.Contains(reported, a.GetResource().GroupResource()) {
+	if a.GetSubresource() != "status" || identity.IsHub(a.GetUserInfo()) || !slices.Contains(reported, a.GetResource().GroupResource()) {
 		return nil
 	}
 	return admission.NewForbidden(a, errReported)

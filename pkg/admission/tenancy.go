@@ -12,6 +12,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
@@ -102,7 +103,7 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 
 // keep refuses to delete the workspace that all workloads need.
 func (p *Tenancy) keep(ctx context.Context, a admission.Attributes) error {
-	if a.GetOperation() != admission.Delete || a.GetResource().GroupResource() != tenancyv1alpha1.Resource("workspaces") || target.IsHub(a.GetUserInfo()) {
+	if a.GetOperation() != admission.Delete || a.GetResource().GroupResource() != tenancyv1alpha1.Resource("workspaces") || identity.IsHub(a.GetUserInfo()) {
 		return nil
 	}
 	name := a.GetName()
@@ -118,7 +119,7 @@ func (p *Tenancy) keep(ctx context.Context, a admission.Attributes) error {
 // Validate refuses writes of tenants to LogicalClusters, and new objects in a
 // workspace that is being deleted.
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetOperation() == admission.Create && stored(a) && !target.IsHub(a.GetUserInfo()) {
+	if a.GetOperation() == admission.Create && stored(a) && !identity.IsHub(a.GetUserInfo()) {
 		t, _ := target.From(ctx)
 		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() && !clearsUp(t, entry) {
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))

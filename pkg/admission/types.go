@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/directory"
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -124,7 +125,7 @@ func circles(self prepare.Ancestor, home logicalcluster.Name, types prepare.Type
 // references asks for the verbs "use" on each extended type and "bind" on each
 // default export, in the workspaces that are meant.
 func (p *Types) references(ctx context.Context, author user.Info, spec tenancyv1alpha1.WorkspaceTypeSpec, meant map[string]logicalcluster.Name) error {
-	if target.IsHub(author) {
+	if identity.IsHub(author) {
 		return nil
 	}
 	for i, ref := range spec.Extend.With {
@@ -164,7 +165,7 @@ func (p *Types) meant(self prepare.Ancestor) map[string]logicalcluster.Name {
 // permissions asks, for all that rules allow, whether author may do so in the
 // workspace of the type, as Kubernetes does for roles.
 func (p *Types) permissions(ctx context.Context, author user.Info, where string, rules []rbacv1.PolicyRule) error {
-	if target.IsHub(author) {
+	if identity.IsHub(author) {
 		return nil
 	}
 	count := 0

@@ -224,3 +224,20 @@ func FuzzEffective(f *testing.F) {
 		}
 	})
 }
+
+func TestIsHub(t *testing.T) {
+	for name, c := range map[string]struct {
+		u    user.Info
+		want bool
+	}{
+		"nobody":                      {nil, false},
+		"somebody":                    {&user.DefaultInfo{Name: "alice", Groups: []string{user.AllAuthenticated}}, false},
+		"an administrator of the hub": {&user.DefaultInfo{Name: "op", Groups: []string{"system:kcp:admin"}}, false},
+		"the hub":                     {&user.DefaultInfo{Name: "hub", Groups: []string{user.SystemPrivilegedGroup}}, true},
+		"the hub in one workspace":    {Scoped(&user.DefaultInfo{Name: "hub", Groups: []string{user.SystemPrivilegedGroup}}, "a"), false},
+	} {
+		if got := IsHub(c.u); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

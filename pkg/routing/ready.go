@@ -9,6 +9,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/target"
 )
 
@@ -39,5 +40,5 @@ func WithReadiness(next http.Handler, readiness Readiness, serializer runtime.Ne
 
 func isHub(req *http.Request) bool {
 	info, _ := request.UserFrom(req.Context())
-	return target.IsHub(info)
+	return identity.IsHub(info)
 }

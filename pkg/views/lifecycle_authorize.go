@@ -10,6 +10,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -177,7 +178,7 @@ func (l *Lifecycle) visit(ctx context.Context, t target.Target, workspace logica
 		return visit{}, fmt.Sprintf("workspace type %q is gone, and with it what its %s may do in workspaces: create it again, or take the %s out of status.%s", t.View.Name, l.role, l.role, l.field)
 	}
 	inside := target.Target{Path: t.Path, Identity: workspace}
-	if target.IsHub(caller) {
+	if identity.IsHub(caller) {
 		return visit{inside, caller}, ""
 	}
 	inside.Visitor = &target.Visitor{Kind: l.kind, Key: t.View.Key, User: caller, Home: t.Identity}

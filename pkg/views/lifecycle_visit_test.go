@@ -59,7 +59,7 @@ func TestVisit(t *testing.T) {
 			if who := got.Visitor; who != nil && (len(who.Rules) != c.rules || who.Home != "home" || who.User != c.caller || (who.Rules == nil) != (c.rules == 0)) {
 				t.Errorf("the visitor is %+v", who)
 			}
-			if target.IsHub(v.user) != target.IsHub(c.caller) {
+			if identity.IsHub(v.user) != identity.IsHub(c.caller) {
 				t.Error("somebody became the hub")
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -112,7 +113,7 @@ func (v *village) judgeInside(ctx context.Context, a authorizer.Attributes) (aut
 	if t.View != nil || t.Visitor != nil {
 		return authorizer.DecisionDeny, "there are no views inside", nil
 	}
-	if target.IsHub(a.GetUser()) || a.GetUser().GetName() == "alice" {
+	if identity.IsHub(a.GetUser()) || a.GetUser().GetName() == "alice" {
 		return authorizer.DecisionAllow, "", nil
 	}
 	return authorizer.DecisionDeny, "not in " + t.Identity.String(), nil

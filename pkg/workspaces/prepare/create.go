@@ -70,10 +70,10 @@ func Create(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surr
 }
 
 func assignCluster(workspace *tenancyv1alpha1.Workspace, creator user.Info, around Surroundings) error {
-	if workspace.Spec.Cluster != "" && !Privileged(creator) {
+	if workspace.Spec.Cluster != "" && !identity.IsHub(creator) {
 		return errors.New("spec.cluster is assigned by the hub: leave it out")
 	}
-	if workspace.Spec.URL != "" && !Privileged(creator) {
+	if workspace.Spec.URL != "" && !identity.IsHub(creator) {
 		return errors.New("spec.URL is assigned by the hub: leave it out")
 	}
 	if workspace.Spec.Cluster != "" {
@@ -90,7 +90,7 @@ func assignCluster(workspace *tenancyv1alpha1.Workspace, creator user.Info, arou
 // setOwner records who creates. The hub itself may create in somebody's name,
 // and owns nothing.
 func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
-	if Privileged(creator) {
+	if identity.IsHub(creator) {
 		return nil
 	}
 	if _, local := identity.Home(creator); identity.IsScoped(creator) && !local {
@@ -179,11 +179,6 @@ func ResolvedType(workspace *tenancyv1alpha1.Workspace, parent, parentType logic
 func referenceOf(path logicalcluster.Path) tenancyv1alpha1.WorkspaceTypeReference {
 	home, name := path.Split()
 	return tenancyv1alpha1.WorkspaceTypeReference{Path: home.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}
-}
-
-// Privileged reports whether u acts for the hub itself.
-func Privileged(u user.Info) bool {
-	return slices.Contains(u.GetGroups(), user.SystemPrivilegedGroup)
 }
 
 func setAnnotation(workspace *tenancyv1alpha1.Workspace, key, value string) {

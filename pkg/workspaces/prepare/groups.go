@@ -15,7 +15,7 @@ const hubAdministrators = "system:kcp:admin"
 
 // Administers reports whether u is an administrator of the hub, or the hub.
 func Administers(u user.Info) bool {
-	return Privileged(u) || slices.Contains(u.GetGroups(), hubAdministrators) && !identity.IsScoped(u)
+	return identity.IsHub(u) || slices.Contains(u.GetGroups(), hubAdministrators) && !identity.IsScoped(u)
 }
 
 // inheritGroups makes a new workspace require the groups that its parent

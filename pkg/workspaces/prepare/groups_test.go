@@ -14,7 +14,7 @@ import (
 
 var (
 	operator = &user.DefaultInfo{Name: "op", Groups: []string{hubAdministrators}}
-	pretends = &user.DefaultInfo{Name: "op", Groups: []string{hubAdministrators}, Extra: map[string][]string{identity.ScopesExtraKey: {"cluster:a"}}}
+	pretends = &user.DefaultInfo{Name: "op", Groups: []string{hubAdministrators, user.SystemPrivilegedGroup}, Extra: map[string][]string{identity.ScopesExtraKey: {"cluster:a"}}}
 )
 
 func TestInheritedGroups(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 )
 
@@ -19,7 +20,7 @@ var ErrLogicalCluster = errors.New("a LogicalCluster is managed by the hub: only
 // administrators of the hub are the groups that one has to be in to enter it.
 func LogicalCluster(new, old *corev1alpha1.LogicalCluster, writer user.Info) error {
 	switch {
-	case Privileged(writer):
+	case identity.IsHub(writer):
 		return nil
 	case new == nil && old != nil && old.Spec.DirectlyDeletable:
 		return nil

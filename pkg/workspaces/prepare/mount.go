@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -18,7 +19,7 @@ func createMount(workspace *tenancyv1alpha1.Workspace, creator user.Info, around
 	switch {
 	case workspace.Spec.Cluster != "":
 		return errors.New("a workspace with spec.mount has no content of its own: leave spec.cluster out")
-	case workspace.Spec.URL != "" && !Privileged(creator):
+	case workspace.Spec.URL != "" && !identity.IsHub(creator):
 		return errors.New("spec.URL is assigned by the hub: leave it out")
 	case ref.APIVersion == "" || ref.Kind == "" || ref.Name == "":
 		return errors.New("spec.mount.ref needs apiVersion, kind and name of an object in the parent workspace")

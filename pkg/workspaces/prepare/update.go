@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	"github.com/atriumhub/atrium/pkg/identity"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -19,7 +20,7 @@ var ErrStatus = errors.New("the status of a workspace is written by the hub only
 // replaced or applied over the stored object; what was changed on purpose is
 // refused.
 func Update(workspace, old *tenancyv1alpha1.Workspace, updater user.Info, subresource string) error {
-	if Privileged(updater) {
+	if identity.IsHub(updater) {
 		return nil
 	}
 	if subresource == "status" {
