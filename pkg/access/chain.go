@@ -19,7 +19,7 @@ type Config struct {
 	RBAC *RBAC
 	// Views judge requests that came in through a view, by the view's kind, and of
 	// those who went on from one by rules of its own.
-	Views map[string]authorizer.Authorizer
+	Views map[string]authorizer.UnconditionalAuthorizer
 	// RequiredGroups returns the annotation that says which groups one must be in
 	// to enter a workspace, and false when there is none. Nil means nowhere.
 	RequiredGroups func(logicalcluster.Name) (string, bool)
@@ -30,7 +30,7 @@ type Config struct {
 	// read. One that ends in "*" stands for all that begin so.
 	AlwaysAllowPaths []string
 	// Webhook is asked about what nobody else allows. It may be nil.
-	Webhook authorizer.Authorizer
+	Webhook authorizer.UnconditionalAuthorizer
 }
 
 // request is what the links of the chain judge.
@@ -55,8 +55,8 @@ type Chain struct {
 }
 
 var (
-	_ authorizer.Authorizer   = &Chain{}
-	_ authorizer.RuleResolver = &Chain{}
+	_ authorizer.UnconditionalAuthorizer = &Chain{}
+	_ authorizer.RuleResolver            = &Chain{}
 )
 
 // New returns the chain.
@@ -153,14 +153,4 @@ func refuseEverywhere(ctx context.Context, _ request) (authorizer.Decision, stri
 		return authorizer.DecisionDeny, "only system:masters may read all workspaces at once; name one workspace, or use the URL of a view from an endpoint slice", nil
 	}
 	return authorizer.DecisionNoOpinion, "", nil
-}
-
-// ConditionsAwareAuthorize converts Authorize: the chain knows no conditions.
-func (c *Chain) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
-	return authorizer.ConditionsAwareDecisionFromParts(c.Authorize(ctx, a))
-}
-
-// EvaluateConditions is never called, as the chain returns no conditions.
-func (c *Chain) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
-	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
 }

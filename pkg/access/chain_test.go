@@ -227,14 +227,6 @@ func (o opinion) Authorize(context.Context, authorizer.Attributes) (authorizer.D
 	return o.decision, o.reason, nil
 }
 
-func (o opinion) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
-	return authorizer.ConditionsAwareDecisionFromParts(o.Authorize(ctx, a))
-}
-
-func (o opinion) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
-	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
-}
-
 func TestAlwaysAllowPaths(t *testing.T) {
 	config := town()
 	config.AlwaysAllowPaths = []string{"/livez", "/open/*"}

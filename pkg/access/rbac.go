@@ -39,8 +39,8 @@ type RBAC struct {
 }
 
 var (
-	_ authorizer.Authorizer   = &RBAC{}
-	_ authorizer.RuleResolver = &RBAC{}
+	_ authorizer.UnconditionalAuthorizer = &RBAC{}
+	_ authorizer.RuleResolver            = &RBAC{}
 )
 
 // NewRBAC returns the authorizer.
@@ -80,16 +80,6 @@ func (r *RBAC) RulesFor(ctx context.Context, u user.Info, namespace string) ([]a
 		}
 	}
 	return resources, others, false, errors.Join(problems...)
-}
-
-// ConditionsAwareAuthorize converts Authorize: roles know no conditions.
-func (r *RBAC) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
-	return authorizer.ConditionsAwareDecisionFromParts(r.Authorize(ctx, a))
-}
-
-// EvaluateConditions is never called, as roles return no conditions.
-func (r *RBAC) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
-	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
 }
 
 // resolver answers the lookups of the RBAC authorizer. ClusterRoles, and the

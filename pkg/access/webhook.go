@@ -33,7 +33,7 @@ type WebhookConfig struct {
 
 // NewWebhook returns Kubernetes' webhook authorizer. When the webhook cannot be
 // reached it denies.
-func NewWebhook(config WebhookConfig) (authorizer.Authorizer, error) {
+func NewWebhook(config WebhookConfig) (authorizer.UnconditionalAuthorizer, error) {
 	client, err := webhookutil.LoadKubeconfig(config.File, nil)
 	if err != nil {
 		return nil, fmt.Errorf("failed to read %s: %w", config.File, err)

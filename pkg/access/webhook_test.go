@@ -49,7 +49,7 @@ func (h *hook) count() int {
 	return len(h.asked)
 }
 
-func askedBy(t *testing.T, server string) authorizer.Authorizer {
+func askedBy(t *testing.T, server string) authorizer.UnconditionalAuthorizer {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "webhook.kubeconfig")
 	content := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"w","clusters":[{"name":"w","cluster":{"server":%q,"insecure-skip-tls-verify":true}}],

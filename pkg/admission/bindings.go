@@ -25,7 +25,7 @@ var _ admission.ValidationInterface = &Bindings{}
 
 // NewBindings returns the plugin. rbac judges by the workspace in the target of
 // its context.
-func NewBindings(dir *directory.Directory, rbac authorizer.Authorizer) *Bindings {
+func NewBindings(dir *directory.Directory, rbac authorizer.UnconditionalAuthorizer) *Bindings {
 	return &Bindings{Handler: admission.NewHandler(admission.Create), judge: judge{dir, rbac}}
 }
 

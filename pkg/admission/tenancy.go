@@ -43,7 +43,7 @@ var (
 // NewTenancy returns the plugin. rbac judges by the workspace in the target of
 // its context; new workspaces require the groups of their parent; baseURL is how
 // users reach the hub.
-func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.Authorizer, groups RequiredGroups, baseURL string) *Tenancy {
+func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.UnconditionalAuthorizer, groups RequiredGroups, baseURL string) *Tenancy {
 	return &Tenancy{
 		Handler:   admission.NewHandler(admission.Create, admission.Update, admission.Delete),
 		directory: dir, types: types, judge: judge{dir, rbac}, groups: groups, baseURL: baseURL,

@@ -37,7 +37,7 @@ var _ admission.MutationInterface = &Types{}
 
 // NewTypes returns the plugin. rbac judges by the workspace in the target of its
 // context.
-func NewTypes(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.Authorizer) *Types {
+func NewTypes(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.UnconditionalAuthorizer) *Types {
 	return &Types{Handler: admission.NewHandler(admission.Create, admission.Update), directory: dir, types: types, judge: judge{dir, rbac}}
 }
 

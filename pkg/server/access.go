@@ -15,7 +15,7 @@ import (
 )
 
 // buildAuthorization makes what judges requests, and what answers reviews.
-func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[string]authorizer.Authorizer) error {
+func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[string]authorizer.UnconditionalAuthorizer) error {
 	// Kubernetes remembers for ten seconds who may impersonate whom so, and not in
 	// which workspace. Without it the verb "impersonate" works as ever.
 	if err := feature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{string(genericfeatures.ConstrainedImpersonation): false}); err != nil {
@@ -35,7 +35,7 @@ func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[str
 	}
 	chain := access.New(config)
 	h.authorizer = chain
-	generic.Authorization.Authorizer, generic.RuleResolver = chain, chain
+	generic.Authorization.Authorizer, generic.RuleResolver = authorizer.AuthorizerFunc(chain.Authorize), chain
 	return nil
 }
 

@@ -68,7 +68,7 @@ type Hub struct {
 	catalog    *catalog.Catalog
 
 	// build
-	authorizer      authorizer.Authorizer
+	authorizer      authorizer.UnconditionalAuthorizer
 	rbac            *access.RBAC
 	router          *routing.Router
 	homes           *homes.Homes
@@ -217,7 +217,7 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 		Keep:                func(shape string) bool { return own[shape] },
 		RESTOptionsGetter:   h.stores.customResources,
 		Admission:           generic.AdmissionControl,
-		Authorizer:          unconditional(generic.Authorization.Authorizer),
+		Authorizer:          h.authorizer,
 		RequestTimeout:      generic.RequestTimeout,
 		MinRequestTimeout:   time.Duration(generic.MinRequestTimeout) * time.Second,
 		MaxRequestBodyBytes: generic.MaxRequestBodyBytes,
@@ -242,9 +242,6 @@ func (h *Hub) knownResources() []schema.GroupVersionResource {
 	}
 	return known
 }
-
-// unconditional narrows an authorizer to what creating by update asks.
-func unconditional(a authorizer.Authorizer) authorizer.UnconditionalAuthorizer { return a }
 
 func (h *Hub) buildControlPlane() error {
 	completed := h.upstream.config.Complete()

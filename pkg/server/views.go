@@ -30,7 +30,7 @@ import (
 // and what may be written through them.
 type viewParts struct {
 	routes      map[string]routing.View
-	authorizers map[string]authorizer.Authorizer
+	authorizers map[string]authorizer.UnconditionalAuthorizer
 	admission   []hubadmission.Named
 	lifecycles  []*views.Lifecycle
 }
@@ -50,7 +50,7 @@ func (h *Hub) views() (viewParts, error) {
 		})
 	}
 	parts := viewParts{
-		routes: map[string]routing.View{}, authorizers: map[string]authorizer.Authorizer{},
+		routes: map[string]routing.View{}, authorizers: map[string]authorizer.UnconditionalAuthorizer{},
 		admission:  []hubadmission.Named{{Name: "AtriumViews", Plugin: views.NewAdmission(all...)}},
 		lifecycles: lifecycles,
 	}

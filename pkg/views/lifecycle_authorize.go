@@ -150,16 +150,6 @@ type asUser struct {
 // GetUser implements authorizer.Attributes.
 func (a asUser) GetUser() user.Info { return a.user }
 
-// ConditionsAwareAuthorize converts Authorize: the view knows no conditions.
-func (l *Lifecycle) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
-	return authorizer.ConditionsAwareDecisionFromParts(l.Authorize(ctx, a))
-}
-
-// EvaluateConditions is never called, as the view returns no conditions.
-func (l *Lifecycle) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
-	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
-}
-
 // visit is how a request goes on into a workspace: what it is about, and who
 // makes it there.
 type visit struct {

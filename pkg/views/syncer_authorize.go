@@ -154,13 +154,3 @@ func reserved(group string) bool {
 	}
 	return false
 }
-
-// ConditionsAwareAuthorize converts Authorize: the view knows no conditions.
-func (s *Syncer) ConditionsAwareAuthorize(ctx context.Context, a authorizer.Attributes) authorizer.ConditionsAwareDecision {
-	return authorizer.ConditionsAwareDecisionFromParts(s.Authorize(ctx, a))
-}
-
-// EvaluateConditions is never called, as the view returns no conditions.
-func (s *Syncer) EvaluateConditions(context.Context, authorizer.ConditionsAwareDecision, authorizer.ConditionsData) (authorizer.Decision, string, error) {
-	return authorizer.DecisionDeny, "", authorizer.ErrorConditionEvaluationNotSupported
-}

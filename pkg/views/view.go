@@ -27,7 +27,7 @@ type View interface {
 	Resolve(ctx context.Context, path string) (target.Target, keyspace.Scope, string, error)
 	// Authorizer decides who may look through the view, and what for. It has no
 	// opinion on requests that did not come through it.
-	authorizer.Authorizer
+	authorizer.UnconditionalAuthorizer
 	// Validate says why a write through the view is refused, or nothing.
 	Validate(t target.Target, a admission.Attributes) error
 }
