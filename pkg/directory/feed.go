@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -82,7 +83,7 @@ func recordOf(at place, workspace *tenancyv1alpha1.Workspace) *record {
 		cluster:  cluster,
 		kind:     typeOf(workspace),
 		deleting: workspace.DeletionTimestamp != nil,
-		used:     workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseReady || workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseInactive || workspace.Status.Phase == corev1alpha1.LogicalClusterPhaseUnavailable,
+		used:     prepare.InUse(workspace),
 	}
 }
 

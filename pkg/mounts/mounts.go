@@ -161,7 +161,7 @@ func find(served []*metav1.APIResourceList, ref tenancyv1alpha1.ObjectReference)
 // report writes the verdict to the Workspace unless it is there.
 func (m *Mounts) report(ctx context.Context, workspace *tenancyv1alpha1.Workspace, verdict doors.Verdict) error {
 	workspaces := client.Workspaces(m.config.Hub, logicalcluster.From(workspace).Path())
-	if workspace.Status.Phase != verdict.Phase || !said(workspace.Status.Conditions, verdict.Condition) {
+	if workspace.Status.Phase != verdict.Phase || !conditionsv1alpha1.Says(workspace.Status.Conditions, verdict.Condition) {
 		changed := workspace.DeepCopy()
 		changed.Status.Phase = verdict.Phase
 		changed.Status.Conditions = conditionsv1alpha1.Set(changed.Status.Conditions, m.config.Clock.Now(), verdict.Condition)
@@ -182,14 +182,4 @@ func (m *Mounts) report(ctx context.Context, workspace *tenancyv1alpha1.Workspac
 		return fmt.Errorf("failed to label the mount: %w", err)
 	}
 	return nil
-}
-
-// said reports whether conditions hold condition, apart from its time.
-func said(conditions conditionsv1alpha1.Conditions, condition conditionsv1alpha1.Condition) bool {
-	old := conditionsv1alpha1.Get(conditions, condition.Type)
-	if old == nil {
-		return false
-	}
-	condition.LastTransitionTime = old.LastTransitionTime
-	return *old == condition
 }

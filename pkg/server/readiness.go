@@ -10,6 +10,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/routing"
 	"github.com/atriumhub/atrium/pkg/target"
+	"github.com/atriumhub/atrium/pkg/views"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -61,16 +62,7 @@ func wakes(info *request.RequestInfo) bool {
 	if info.IsResourceRequest {
 		return info.APIGroup == corev1alpha1.GroupName && info.Resource == "logicalclusters"
 	}
-	return info.Path == "/version" || discoveryPath(info.Path)
-}
-
-func discoveryPath(path string) bool {
-	for _, root := range []string{"/api", "/apis", "/openapi"} {
-		if path == root || strings.HasPrefix(path, root+"/") {
-			return true
-		}
-	}
-	return false
+	return views.IsDescription(info.Path)
 }
 
 // closed says why a workspace takes no requests, and what to do.

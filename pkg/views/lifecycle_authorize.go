@@ -80,7 +80,7 @@ func isOwn(a authorizer.Attributes) bool {
 func (l *Lifecycle) refusal(a authorizer.Attributes, single bool) string {
 	switch {
 	case !a.IsResourceRequest():
-		if a.GetVerb() == "get" && isDescription(a.GetPath()) {
+		if a.GetVerb() == "get" && IsDescription(a.GetPath()) {
 			return ""
 		}
 		return fmt.Sprintf("the view of %ss does not serve %s %s", l.role, a.GetVerb(), shorten(a.GetPath()))
@@ -98,12 +98,6 @@ func (l *Lifecycle) refusal(a authorizer.Attributes, single bool) string {
 	default:
 		return fmt.Sprintf("the view of %ss does not offer %s on logicalclusters: when the work is done, patch the status and take yourself out of status.%s", l.role, verbOn(a), l.field)
 	}
-}
-
-// isDescription finds the paths by which clients learn what is served, and how
-// it looks.
-func isDescription(path string) bool {
-	return isDiscovery(path) || path == "/openapi" || strings.HasPrefix(path, "/openapi/")
 }
 
 // authorizeVisit decides on a request to the content of a workspace, as whoever
@@ -129,7 +123,7 @@ func (l *Lifecycle) authorizeVisit(ctx context.Context, v visit, a authorizer.At
 // that they cannot give what no administrator of a workspace has: what is about
 // the whole hub, and other people's identities.
 func (l *Lifecycle) authorizeByRules(who *target.Visitor, a authorizer.Attributes) (authorizer.Decision, string, error) {
-	described := !a.IsResourceRequest() && a.GetVerb() == "get" && isDescription(a.GetPath())
+	described := !a.IsResourceRequest() && a.GetVerb() == "get" && IsDescription(a.GetPath())
 	permitted := a.IsResourceRequest() && !strings.HasPrefix(a.GetVerb(), "impersonate") && rbac.RulesAllow(a, who.Rules...)
 	if described || permitted {
 		return authorizer.DecisionAllow, "", nil

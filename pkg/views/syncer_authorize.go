@@ -10,6 +10,7 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -142,15 +143,5 @@ func shown(group, resource string) bool {
 	if known, ok := workloads[group]; ok {
 		return known[resource]
 	}
-	return strings.Contains(group, ".") && !reserved(group)
-}
-
-// reserved are the domains of groups that govern a workspace.
-func reserved(group string) bool {
-	for _, domain := range []string{"k8s.io", "kubernetes.io", "kcp.io", "atrium.io"} {
-		if group == domain || strings.HasSuffix(group, "."+domain) {
-			return true
-		}
-	}
-	return false
+	return strings.Contains(group, ".") && !corev1alpha1.IsReservedDomain(group)
 }

@@ -79,6 +79,12 @@ func isDiscovery(path string) bool {
 	return false
 }
 
+// IsDescription finds the paths by which clients learn what is served, and how
+// it looks.
+func IsDescription(path string) bool {
+	return isDiscovery(path) || path == "/openapi" || strings.HasPrefix(path, "/openapi/")
+}
+
 func verbOn(a authorizer.Attributes) string {
 	if a.GetSubresource() == "" {
 		return a.GetVerb()

@@ -3,6 +3,7 @@ package workspaces
 import (
 	"slices"
 
+	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -65,7 +66,7 @@ func next(f facts) step {
 		return stepAssign
 	case !f.owned:
 		return stepRefuseID
-	case f.cluster == nil && inUse(f.workspace):
+	case f.cluster == nil && prepare.InUse(f.workspace):
 		return stepRestore
 	case f.cluster == nil && f.typeTrouble != nil:
 		return stepRefuseType
@@ -75,7 +76,7 @@ func next(f facts) step {
 		return stepFollow
 	case !settled(f.cluster, false):
 		return stepSettle
-	case f.unadmitted && f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseReady && !inUse(f.workspace):
+	case f.unadmitted && f.cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseReady && !prepare.InUse(f.workspace):
 		return stepAwaitAdmin
 	case !reported(f.workspace, f.cluster) || !labelled(f.workspace):
 		return stepReport

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -41,7 +40,7 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 		return fmt.Errorf("failed to find the workspace %s that %s lives in", key.Workspace, key.Name)
 	}
 	kind, err := prepare.ResolvedType(workspace, parent.Path, parent.Type, l.read.types)
-	if err != nil && !inUse(workspace) {
+	if err != nil && !prepare.InUse(workspace) {
 		return fmt.Errorf("failed to find the type: %w", err)
 	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
@@ -72,7 +71,7 @@ func (l *Lifecycle) content(key logicalcluster.Key, workspace *tenancyv1alpha1.W
 		})
 	}
 	// Whoever was administrator of a workspace in use may not be so any more.
-	if binding, ok := prepare.NewAdminBinding(workspace, key.Workspace); ok && !inUse(workspace) {
+	if binding, ok := prepare.NewAdminBinding(workspace, key.Workspace); ok && !prepare.InUse(workspace) {
 		transactions[0] = append(transactions[0], item{bindingsGVR, binding})
 	}
 	last := len(transactions) - 1
@@ -122,14 +121,3 @@ func (l *Lifecycle) restore(ctx context.Context, key logicalcluster.Key, workspa
 }
 
 func (l *Lifecycle) urlOf(id logicalcluster.Name) string { return l.baseURL + id.Path().RequestPath() }
-
-// together runs tasks at the same time and returns all their errors.
-func together(tasks ...func() error) error {
-	errs := make([]error, len(tasks))
-	var running sync.WaitGroup
-	for i, task := range tasks {
-		running.Go(func() { errs[i] = task() })
-	}
-	running.Wait()
-	return errors.Join(errs...)
-}

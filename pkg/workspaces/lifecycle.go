@@ -358,7 +358,7 @@ func (l *Lifecycle) report(ctx context.Context, key logicalcluster.Key, workspac
 // say writes phase and conditions to the Workspace unless they are there, and
 // makes the label follow.
 func (l *Lifecycle) say(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, phase corev1alpha1.LogicalClusterPhaseType, conditions ...conditionsv1alpha1.Condition) error {
-	if workspace.Status.Phase == phase && said(workspace.Status.Conditions, conditions...) {
+	if workspace.Status.Phase == phase && conditionsv1alpha1.Says(workspace.Status.Conditions, conditions...) {
 		return nil
 	}
 	return l.amend(ctx, key, workspace, fmt.Sprintf("report %s", conditions[0].Type), func(w *tenancyv1alpha1.Workspace) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -216,11 +217,7 @@ func (l *Lifecycle) removeStragglers(ctx context.Context, id logicalcluster.Name
 		return err
 	}
 	klog.FromContext(ctx).Info("Removing what came late to a workspace that is gone", "cluster", id, "resources", len(counts))
-	var tasks []func() error
-	for resource := range counts {
-		tasks = append(tasks, func() error { return l.sweeper.content.Purge(ctx, id, resource) })
-	}
-	if err := bounded(tasks); err != nil {
+	if err := l.sweeper.content.Purge(ctx, id, slices.Collect(maps.Keys(counts))...); err != nil {
 		return fmt.Errorf("failed to remove what came late: %w", err)
 	}
 	return l.sweeper.verifyEmpty(ctx, id)

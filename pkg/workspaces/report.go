@@ -40,11 +40,6 @@ func notFurnished(err error) conditionsv1alpha1.Condition {
 		"the hub could not create what every workspace begins with and tries again: %v", err)
 }
 
-// said reports whether old holds all conditions, apart from their times.
-func said(old conditionsv1alpha1.Conditions, conditions ...conditionsv1alpha1.Condition) bool {
-	return equality.Semantic.DeepEqual(old, conditionsv1alpha1.Set(old, time.Time{}, conditions...))
-}
-
 // reportedStatus is the status of a Workspace whose inside is cluster: what
 // cluster says, and that it was found.
 func reportedStatus(old tenancyv1alpha1.WorkspaceStatus, cluster *corev1alpha1.LogicalCluster, now time.Time) tenancyv1alpha1.WorkspaceStatus {

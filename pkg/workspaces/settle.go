@@ -120,22 +120,13 @@ func listed[T ~string](names []T) string {
 // waits at its end for whom it waited before.
 func begin(cluster *corev1alpha1.LogicalCluster, url string, workspace *tenancyv1alpha1.Workspace, now time.Time) {
 	cluster.Status.URL = url
-	if inUse(workspace) {
+	if prepare.InUse(workspace) {
 		cluster.Status.Terminators = workspace.Status.Terminators
 	} else {
 		cluster.Status.Initializers = prepare.PendingInitializers(cluster.Spec.Initializers)
 		cluster.Status.Terminators = cluster.Spec.Terminators
 	}
 	settle(cluster, false, now)
-}
-
-// inUse reports whether users have been let into workspace before.
-func inUse(workspace *tenancyv1alpha1.Workspace) bool {
-	switch workspace.Status.Phase {
-	case corev1alpha1.LogicalClusterPhaseReady, corev1alpha1.LogicalClusterPhaseInactive, corev1alpha1.LogicalClusterPhaseUnavailable:
-		return true
-	}
-	return false
 }
 
 func lost(id string) conditionsv1alpha1.Condition {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -243,13 +244,14 @@ func held(resource schema.GroupResource, item metav1.PartialObjectMetadata) bool
 	})
 }
 
-// bounded runs tasks, some at a time, and returns all their errors.
+// bounded runs all tasks, some at a time, and returns the first error.
 func bounded(tasks []func() error) error {
-	var errs []error
-	for batch := range slices.Chunk(tasks, atOnce) {
-		errs = append(errs, together(batch...))
+	var running errgroup.Group
+	running.SetLimit(atOnce)
+	for _, task := range tasks {
+		running.Go(task)
 	}
-	return errors.Join(errs...)
+	return running.Wait()
 }
 
 // remainder is what a sweep had to leave to others.

@@ -9,13 +9,12 @@ import (
 	"k8s.io/client-go/transport"
 
 	"github.com/atriumhub/atrium/pkg/identity"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // errNameless is the answer to those whose name means nothing outside.
 var errNameless = errors.New("the mount leads out of this hub, where your name does not mean you: only users whom every workspace knows, and service accounts, can pass")
-
-const systemPrefix = "system:"
 
 // introduce says in the headers of a request who u, whom the workspace home has
 // authenticated, is to somebody outside (M2). Whom only some workspaces know by
@@ -25,7 +24,7 @@ func introduce(req *http.Request, u user.Info, home logicalcluster.Name) error {
 	name := identity.OutsideName(abroad)
 	account := strings.HasPrefix(name, identity.ForeignServiceAccountPrefix)
 	_, local := identity.Home(abroad)
-	if name == "" || identity.IsScoped(abroad) || !account && (local || strings.HasPrefix(name, systemPrefix)) {
+	if name == "" || identity.IsScoped(abroad) || !account && (local || identity.IsReserved(name)) {
 		return errNameless
 	}
 	transport.SetAuthProxyHeaders(req, name, "", withoutSystem(abroad.GetGroups()), ownExtra(abroad.GetExtra()))
@@ -37,7 +36,7 @@ func introduce(req *http.Request, u user.Info, home logicalcluster.Name) error {
 func withoutSystem(groups []string) []string {
 	var kept []string
 	for _, group := range groups {
-		if group != "" && !strings.HasPrefix(group, systemPrefix) {
+		if group != "" && !identity.IsReserved(group) {
 			kept = append(kept, group)
 		}
 	}
@@ -49,13 +48,9 @@ func ownExtra(extra map[string][]string) map[string][]string {
 	kept := map[string][]string{}
 	for key, values := range extra {
 		domain, _, _ := strings.Cut(key, "/")
-		if !belongsTo(domain, "kcp.io") && !belongsTo(domain, "kubernetes.io") && !belongsTo(domain, "k8s.io") && !belongsTo(domain, "atrium.io") {
+		if !corev1alpha1.IsReservedDomain(strings.ToLower(domain)) {
 			kept[key] = values
 		}
 	}
 	return kept
-}
-
-func belongsTo(domain, parent string) bool {
-	return domain == parent || strings.HasSuffix(domain, "."+parent)
 }

@@ -2,10 +2,9 @@ package bootstrap
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -271,13 +270,11 @@ func watchReady(ctx context.Context, changes watch.Interface) (bool, error) {
 	}
 }
 
-// together runs tasks at the same time and returns all their errors.
+// together runs all tasks at the same time and returns the first error.
 func together(tasks ...func() error) error {
-	errs := make([]error, len(tasks))
-	var running sync.WaitGroup
-	for i, task := range tasks {
-		running.Go(func() { errs[i] = task() })
+	var running errgroup.Group
+	for _, task := range tasks {
+		running.Go(task)
 	}
-	running.Wait()
-	return errors.Join(errs...)
+	return running.Wait()
 }

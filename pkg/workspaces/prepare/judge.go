@@ -12,6 +12,7 @@ import (
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -21,10 +22,6 @@ var typeName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // maxEntries is how many entries any other list of a type may have.
 const maxEntries = 100
-
-// reservedDomains are of labels that no type puts on Workspaces: the hub and
-// Kubernetes give them meanings.
-var reservedDomains = []string{"kcp.io", "atrium.io", "k8s.io", "kubernetes.io"}
 
 // TypeName judges the name of a new type that is to live in home.
 func TypeName(kind *tenancyv1alpha1.WorkspaceType, home logicalcluster.Name) error {
@@ -89,7 +86,7 @@ func additionalLabels(labels map[string]string) error {
 	where := field.NewPath("spec", "additionalWorkspaceLabels")
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if reservedLabel(key) {
-			return fmt.Errorf("%s: label %q is reserved: labels of %s are written by the hub and by Kubernetes only", where, key, strings.Join(reservedDomains, ", "))
+			return fmt.Errorf("%s: label %q is reserved: labels of %s are written by the hub and by Kubernetes only", where, key, strings.Join(corev1alpha1.ReservedDomains, ", "))
 		}
 	}
 	return metav1validation.ValidateLabels(labels, where).ToAggregate()
@@ -97,9 +94,7 @@ func additionalLabels(labels map[string]string) error {
 
 func reservedLabel(key string) bool {
 	domain, _, qualified := strings.Cut(key, "/")
-	return qualified && slices.ContainsFunc(reservedDomains, func(reserved string) bool {
-		return domain == reserved || strings.HasSuffix(domain, "."+reserved)
-	})
+	return qualified && corev1alpha1.IsReservedDomain(domain)
 }
 
 // rules judges the form of permissions. Without whom they are for they would be

@@ -119,6 +119,15 @@ func NewAdminBinding(workspace *tenancyv1alpha1.Workspace, parent logicalcluster
 	}, true
 }
 
+// InUse reports whether users have been let into workspace before.
+func InUse(workspace *tenancyv1alpha1.Workspace) bool {
+	switch workspace.Status.Phase {
+	case corev1alpha1.LogicalClusterPhaseReady, corev1alpha1.LogicalClusterPhaseInactive, corev1alpha1.LogicalClusterPhaseUnavailable:
+		return true
+	}
+	return false
+}
+
 // Owner returns who created workspace.
 func Owner(workspace *tenancyv1alpha1.Workspace) (authenticationv1.UserInfo, bool) {
 	var info authenticationv1.UserInfo

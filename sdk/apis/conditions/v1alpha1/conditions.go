@@ -87,6 +87,21 @@ func Set(cs Conditions, now time.Time, news ...Condition) Conditions {
 	return out
 }
 
+// Says reports whether cs has all the given conditions, whatever their times.
+func Says(cs Conditions, wanted ...Condition) bool {
+	for _, c := range wanted {
+		old := Get(cs, c.Type)
+		if old == nil {
+			return false
+		}
+		c.LastTransitionTime = old.LastTransitionTime
+		if *old != c {
+			return false
+		}
+	}
+	return true
+}
+
 // Remove returns cs without the conditions of the given types.
 func Remove(cs Conditions, types ...ConditionType) Conditions {
 	return slices.DeleteFunc(slices.Clone(cs), func(c Condition) bool { return slices.Contains(types, c.Type) })

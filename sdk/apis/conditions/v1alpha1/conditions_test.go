@@ -75,6 +75,24 @@ func TestSet(t *testing.T) {
 	}
 }
 
+func TestSays(t *testing.T) {
+	cs := Set(nil, time.Unix(1, 0), True("A"), False("B", ConditionSeverityInfo, "Reason", "message"))
+	for name, c := range map[string]struct {
+		wanted []Condition
+		want   bool
+	}{
+		"nothing":         {nil, true},
+		"all":             {[]Condition{False("B", ConditionSeverityInfo, "Reason", "message"), True("A")}, true},
+		"another status":  {[]Condition{False("A", ConditionSeverityInfo, "Reason", "message")}, false},
+		"another message": {[]Condition{True("A"), False("B", ConditionSeverityInfo, "Reason", "other")}, false},
+		"another type":    {[]Condition{True("C")}, false},
+	} {
+		if got := Says(cs, c.wanted...); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestGetAndRemove(t *testing.T) {
 	cs := Set(nil, early, True("A"), False("B", ConditionSeverityError, "Bad", "100%"), Unknown("C", "Unseen", ""))
 	if !IsTrue(cs, "A") || IsTrue(cs, "B") || IsTrue(cs, "C") || IsTrue(cs, "D") {

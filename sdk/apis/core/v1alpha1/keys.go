@@ -1,5 +1,22 @@
 package v1alpha1
 
+import (
+	"slices"
+	"strings"
+)
+
+// ReservedDomains are those of the labels, annotations and API groups that the
+// hub and Kubernetes give meanings to.
+var ReservedDomains = []string{"kcp.io", "atrium.io", "k8s.io", "kubernetes.io"}
+
+// IsReservedDomain reports whether a domain is one of ReservedDomains, or below
+// one: "workload.kcp.io" is.
+func IsReservedDomain(domain string) bool {
+	return slices.ContainsFunc(ReservedDomains, func(reserved string) bool {
+		return domain == reserved || strings.HasSuffix(domain, "."+reserved)
+	})
+}
+
 const (
 	// PathAnnotationKey holds the path of the workspace an object lives in, on
 	// objects that others refer to by path.
