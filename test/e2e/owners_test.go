@@ -61,7 +61,7 @@ func TestOwnersLimits(t *testing.T) {
 	const self = "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster"
 	for what, err := range map[string]error{
 		"delete its identity": m.own.REST().Delete().AbsPath(m.home.RequestPath() + self).Do(limit(t)).Error(),
-		"change its owner":    own(self, `{"spec":{"owner":{"cluster":"root"}}}`),
+		"change its owner":    own(self, `{"spec":{"owner":{"name":"somebody-else"}}}`),
 		"change its phase":    own(self+"/status", `{"status":{"phase":"Initializing"}}`),
 		"change a binding":    own("/apis/apis.kcp.io/v1alpha2/apibindings/kubernetes/status", `{"status":{"phase":"Binding"}}`),
 		"delete default":      m.kube().CoreV1().Namespaces().Delete(limit(t), "default", metav1.DeleteOptions{}),
