@@ -9,4 +9,6 @@
 //	U2: a door is open only while the Workspace is there and its object, as last
 //	    seen, says so. It is shut before the status says why.
 //	U3: the status of a Workspace with a mount is written here, and only here.
+//	U4: the mounts of a workspace hold no more than maxSources watches. Who comes
+//	    when there is no room is told, and comes in when there is.
 package mounts

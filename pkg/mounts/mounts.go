@@ -135,8 +135,12 @@ func (m *Mounts) facts(ctx context.Context, key logicalcluster.Key, workspace *t
 		return facts, true, nil
 	}
 	facts.Served = true
-	facts.Object, known = m.watches.object(key, resource, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
-	return facts, known, nil
+	seen := m.watches.object(key, resource, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name})
+	facts.Object = seen.object
+	if seen.crowded {
+		facts.Limit = maxSources
+	}
+	return facts, seen.known, nil
 }
 
 // find returns the resource that ref refers to, if it can be watched.

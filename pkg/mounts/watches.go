@@ -12,6 +12,9 @@ import (
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
+// maxSources bounds the watches that the mounts of one workspace hold (U4).
+const maxSources = 20
+
 // source is what one watch is about.
 type source struct {
 	workspace logicalcluster.Name
@@ -19,11 +22,22 @@ type source struct {
 }
 
 // interest is what a mount wants to know: an object of a source, or nothing
-// while its kind is not served.
+// while its kind is not served or there is no room for another watch.
 type interest struct {
 	*board
-	source source
-	name   types.NamespacedName
+	source  source
+	name    types.NamespacedName
+	waiting bool // for room
+}
+
+// sight is what is to be seen of the object that a mount refers to.
+type sight struct {
+	// object is nil if there is none.
+	object *doors.Object
+	// known is false while a watch has not seen what there is.
+	known bool
+	// crowded is whether too much is watched already.
+	crowded bool
 }
 
 // watches are the watches there are, and who needs them (U1).
@@ -64,22 +78,43 @@ func (w *watches) mounts(workspace logicalcluster.Name) []logicalcluster.Key {
 	return keys
 }
 
-// object returns the object that the mount at key refers to, nil if there is
-// none. It is not known while a watch of its resource, which this begins if need
-// be, has not seen what there is; the mount is woken then, and whenever the
-// object changes.
-func (w *watches) object(key logicalcluster.Key, resource schema.GroupVersionResource, name types.NamespacedName) (object *doors.Object, known bool) {
+// object returns what is to be seen of the object that the mount at key refers to.
+// It begins a watch of the resource if need be. The mount is woken when that has
+// seen what there is, whenever the object changes, and when there is room again.
+func (w *watches) object(key logicalcluster.Key, resource schema.GroupVersionResource, name types.NamespacedName) sight {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := interest{source: source{workspace: key.Workspace, resource: resource}, name: name}
 	have := w.interests[key.Workspace][key]
 	if have.board == nil || have.source != wanted.source || have.name != name {
+		if have.source != wanted.source {
+			w.drop(key) // which may make room
+		}
+		if !w.room(wanted.source) {
+			w.keep(key, interest{waiting: true})
+			return sight{known: true, crowded: true}
+		}
 		wanted.board = w.join(key, wanted)
 		w.drop(key)
 		w.keep(key, wanted)
 		have = wanted
 	}
-	return have.get(name)
+	object, known := have.get(name)
+	return sight{object: object, known: known}
+}
+
+// room reports whether a source is watched or may be.
+func (w *watches) room(wanted source) bool {
+	if _, running := w.boards[wanted]; running {
+		return true
+	}
+	watched := map[source]bool{}
+	for _, i := range w.interests[wanted.workspace] {
+		if i.board != nil {
+			watched[i.source] = true
+		}
+	}
+	return len(watched) < maxSources
 }
 
 // idle ends the interest of the mount at key in any object, but not in what its
@@ -136,5 +171,15 @@ func (w *watches) drop(key logicalcluster.Key) {
 	if last := old.leave(key, old.name); last {
 		old.stop()
 		delete(w.boards, old.source)
+		w.wakeWaiting(key.Workspace)
+	}
+}
+
+// wakeWaiting tells those in a workspace for whom there was no room.
+func (w *watches) wakeWaiting(workspace logicalcluster.Name) {
+	for key, i := range w.interests[workspace] {
+		if i.waiting {
+			w.wake(key)
+		}
 	}
 }

@@ -3,9 +3,11 @@ package mounts
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,7 +58,7 @@ func TestWatchesAreSharedAndEnd(t *testing.T) {
 	w.run(ctx)
 	things := schema.GroupVersionResource{Group: "example.org", Version: "v1", Resource: "things"}
 	a, b := logicalcluster.Key{Workspace: "abc", Name: "a"}, logicalcluster.Key{Workspace: "abc", Name: "b"}
-	if _, known := w.object(a, things, types.NamespacedName{Name: "eu"}); known {
+	if w.object(a, things, types.NamespacedName{Name: "eu"}).known {
 		t.Error("known before it was listed")
 	}
 	if got := <-woken; got != a {
@@ -66,12 +68,12 @@ func TestWatchesAreSharedAndEnd(t *testing.T) {
 	if got := <-world.begun; got != watched {
 		t.Errorf("watching %s", got)
 	}
-	got, known := w.object(a, things, types.NamespacedName{Name: "eu"})
-	if diff := cmp.Diff(&doors.Object{Mountable: true, Phase: "Ready", URL: "https://eu"}, got); diff != "" || !known {
-		t.Errorf("known %v (-want +got):\n%s", known, diff)
+	got := w.object(a, things, types.NamespacedName{Name: "eu"})
+	if diff := cmp.Diff(&doors.Object{Mountable: true, Phase: "Ready", URL: "https://eu"}, got.object); diff != "" || !got.known {
+		t.Errorf("known %v (-want +got):\n%s", got.known, diff)
 	}
-	if got, known := w.object(b, things, types.NamespacedName{Name: "us"}); got != nil || !known {
-		t.Errorf("what is not there: %v, %v", got, known)
+	if got := w.object(b, things, types.NamespacedName{Name: "us"}); got != (sight{known: true}) {
+		t.Errorf("what is not there: %+v", got)
 	}
 	w.idle(b)
 	w.release(a)
@@ -87,6 +89,69 @@ func TestWatchesAreSharedAndEnd(t *testing.T) {
 	}
 	w.object(a, things, types.NamespacedName{Name: "eu"})
 	<-world.begun
+	stop()
+	w.wait()
+}
+
+// U4: a workspace that refers to ever new kinds of objects is not served beyond a
+// bound; others are, and so is who comes when somebody has left.
+func TestWatchesAreBounded(t *testing.T) {
+	world := quiet{make(chan string, 3*maxSources), make(chan string, 3*maxSources)}
+	hub, err := client.New(&rest.Config{Host: "http://hub", Transport: world, QPS: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	woken := map[logicalcluster.Key]int{}
+	w := newWatches(hub, func(key logicalcluster.Key) {
+		mu.Lock()
+		defer mu.Unlock()
+		woken[key]++
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	w.run(ctx)
+	look := func(workspace, mount string, kind int) sight {
+		key := logicalcluster.Key{Workspace: logicalcluster.Name(workspace), Name: mount}
+		resource := schema.GroupVersionResource{Group: "example.org", Version: "v1", Resource: fmt.Sprintf("things%d", kind)}
+		return w.object(key, resource, types.NamespacedName{Name: "eu"})
+	}
+	for i := range maxSources {
+		if look("abc", fmt.Sprintf("m%d", i), i).crowded {
+			t.Fatalf("only %d are watched", i)
+		}
+	}
+	crowded := sight{known: true, crowded: true}
+	for _, c := range []struct {
+		name, workspace, mount string
+		kind                   int
+		want                   bool
+	}{
+		{"one kind more", "abc", "late", maxSources, true},
+		{"asked again", "abc", "late", maxSources, true},
+		{"a kind that is watched", "abc", "same", 3, false},
+		{"another workspace", "def", "late", maxSources, false},
+		{"one that turns to another kind frees its own", "abc", "m0", maxSources + 1, false},
+		{"there is still no room", "abc", "late", maxSources, true},
+	} {
+		if got := look(c.workspace, c.mount, c.kind); (got == crowded) != c.want {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+	late := logicalcluster.Key{Workspace: "abc", Name: "late"}
+	w.release(logicalcluster.Key{Workspace: "abc", Name: "m3"}) // "same" still watches these
+	if look("abc", "late", maxSources) != crowded {
+		t.Error("there is room where nothing was freed")
+	}
+	before := len(w.boards)
+	w.release(logicalcluster.Key{Workspace: "abc", Name: "m4"})
+	mu.Lock()
+	if woken[late] == 0 {
+		t.Error("who waits is not woken")
+	}
+	mu.Unlock()
+	if look("abc", "late", maxSources).crowded || len(w.boards) != before {
+		t.Errorf("who waited is not let in; %d watches, before %d", len(w.boards), before)
+	}
 	stop()
 	w.wait()
 }

@@ -105,6 +105,7 @@ func TestJudge(t *testing.T) {
 		"no such kind":             {Facts{Object: &ready}, verdict{"Initializing", "MountObjectNotFound"}, "no kind KubeCluster"},
 		"no such object":           {Facts{Served: true}, verdict{"Initializing", "MountObjectNotFound"}, `"eu" not found`},
 		"gone":                     {Facts{Served: true, Before: "Ready"}, verdict{"Unavailable", "MountObjectNotFound"}, `"eu" not found`},
+		"too many kinds":           {Facts{Served: true, Limit: 20}, verdict{"Initializing", "MountTooManyKinds"}, "20 kinds"},
 		"not meant for it":         {Facts{Served: true, Object: with(func(o *Object) { o.Mountable = false })}, verdict{"Initializing", "MountAnnotationInvalid"}, "is-mount=true"},
 		"says nothing":             {Facts{Served: true, Object: with(func(o *Object) { o.Phase = "" })}, verdict{"Initializing", "MountObjectNotReady"}, `status.phase is ""`},
 		"connecting":               {Facts{Served: true, Object: with(func(o *Object) { o.Phase = "Connecting" }), Before: "Scheduling"}, verdict{"Initializing", "MountObjectNotReady"}, "Connecting"},

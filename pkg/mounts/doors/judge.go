@@ -31,6 +31,9 @@ type Facts struct {
 	Reference tenancyv1alpha1.ObjectReference
 	// Served is whether there is such a kind in the parent.
 	Served bool
+	// Limit is how many kinds of objects may be mounted in one workspace, when so
+	// many are already and this one is not among them.
+	Limit int
 	// Object is nil when there is none of that name.
 	Object *Object
 	// Before is the phase of the Workspace until now.
@@ -56,6 +59,9 @@ func Judge(f Facts) Verdict {
 	case !f.Served:
 		return f.shut(tenancyv1alpha1.MountObjectNotFoundReason,
 			"there is no kind %s of %s in the parent workspace that can be watched: create its definition there, or bind the API", ref.Kind, ref.APIVersion)
+	case f.Limit > 0:
+		return f.shut(tenancyv1alpha1.MountTooManyKindsReason,
+			"the mounts in the parent workspace refer to %d kinds of objects already, which is as many as are watched in one: delete those of another kind, or create this one in another workspace", f.Limit)
 	case f.Object == nil:
 		return f.shut(tenancyv1alpha1.MountObjectNotFoundReason, "%s %q not found in the parent workspace", ref.Kind, fullName(ref))
 	case !f.Object.Mountable:

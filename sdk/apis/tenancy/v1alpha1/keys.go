@@ -101,6 +101,9 @@ const (
 	MountObjectNotReadyReason = "MountObjectNotReady"
 	// MountObjectInvalidURLReason is the reason when its address is of no use.
 	MountObjectInvalidURLReason = "MountObjectInvalidURL"
+	// MountTooManyKindsReason is the reason when so many kinds of objects are
+	// mounted in the workspace that this one is not watched.
+	MountTooManyKindsReason = "MountTooManyKinds"
 )
 
 // Conditions of a WorkspaceType.
