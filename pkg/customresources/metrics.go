@@ -10,22 +10,24 @@ import (
 )
 
 // labelled are the upstream metrics that have a series for every resource,
-// with those of their labels that a client chooses by its URL.
+// with those of their labels that a client chooses by its URL, and those that have
+// one for every issuer of tokens that a tenant names.
 var labelled = map[string][]string{
-	"apiserver_requested_deprecated_apis":               {"group", "version", "resource", "subresource"},
-	"apiserver_request_total":                           {"group", "version", "resource", "subresource"},
-	"apiserver_longrunning_requests":                    {"group", "version", "resource", "subresource"},
-	"apiserver_request_duration_seconds":                {"group", "version", "resource", "subresource"},
-	"apiserver_request_sli_duration_seconds":            {"group", "version", "resource", "subresource"},
-	"apiserver_request_body_size_bytes":                 {"group", "resource"},
-	"apiserver_response_sizes":                          {"group", "version", "resource", "subresource"},
-	"apiserver_watch_events_total":                      {"group", "version", "resource"},
-	"apiserver_watch_events_sizes":                      {"group", "version", "resource"},
-	"apiserver_watch_list_duration_seconds":             {"group", "version", "resource"},
-	"apiserver_request_terminations_total":              {"group", "version", "resource", "subresource"},
-	"apiserver_request_aborts_total":                    {"group", "version", "resource", "subresource"},
-	"apiserver_selfrequest_total":                       {"group", "resource", "subresource"},
-	"apiserver_crd_conversion_webhook_duration_seconds": {"crd_name"},
+	"apiserver_requested_deprecated_apis":                        {"group", "version", "resource", "subresource"},
+	"apiserver_request_total":                                    {"group", "version", "resource", "subresource"},
+	"apiserver_longrunning_requests":                             {"group", "version", "resource", "subresource"},
+	"apiserver_request_duration_seconds":                         {"group", "version", "resource", "subresource"},
+	"apiserver_request_sli_duration_seconds":                     {"group", "version", "resource", "subresource"},
+	"apiserver_request_body_size_bytes":                          {"group", "resource"},
+	"apiserver_response_sizes":                                   {"group", "version", "resource", "subresource"},
+	"apiserver_watch_events_total":                               {"group", "version", "resource"},
+	"apiserver_watch_events_sizes":                               {"group", "version", "resource"},
+	"apiserver_watch_list_duration_seconds":                      {"group", "version", "resource"},
+	"apiserver_request_terminations_total":                       {"group", "version", "resource", "subresource"},
+	"apiserver_request_aborts_total":                             {"group", "version", "resource", "subresource"},
+	"apiserver_selfrequest_total":                                {"group", "resource", "subresource"},
+	"apiserver_crd_conversion_webhook_duration_seconds":          {"crd_name"},
+	"apiserver_authentication_jwt_authenticator_latency_seconds": {"jwt_issuer_hash"},
 }
 
 // subresources are the ones that compiled-in and custom resources have.
@@ -37,7 +39,7 @@ var subresources = []string{"", "approval", "attach", "binding", "ephemeralconta
 // otherwise each would make hundreds of series, for good. Call it once, before
 // the first request of the process.
 func LimitMetrics(known []schema.GroupVersionResource) {
-	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}}
+	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}, "jwt_issuer_hash": {"": true}}
 	for _, gvr := range known {
 		values["group"][gvr.Group] = true
 		values["version"][gvr.Version] = true
