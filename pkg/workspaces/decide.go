@@ -51,6 +51,8 @@ type facts struct {
 	// typeTrouble says why the type of workspace cannot be used. It is nil for one
 	// that has a cluster: what a workspace is was settled when that was made.
 	typeTrouble error
+	// ownerless are the terminators waited for that nobody can answer for.
+	ownerless []corev1alpha1.LogicalClusterTerminator
 	// unadmitted is whether the hub's roles do not know the creator yet.
 	unadmitted bool
 }
@@ -91,7 +93,7 @@ func nextDeleting(f facts) step {
 		return stepRest
 	case !terminating(f):
 		return stepRemove
-	case !settled(f.cluster, true):
+	case !settled(f.cluster, true, f.ownerless...):
 		return stepSettle
 	case len(f.cluster.Status.Terminators) == 0:
 		return stepRemove

@@ -91,7 +91,7 @@ func (l *Lifecycle) beginStored(ctx context.Context, workspace *tenancyv1alpha1.
 // settle writes to the LogicalCluster what follows from it.
 func (l *Lifecycle) settle(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
 	err := l.amendCluster(ctx, workspace, func(cluster *corev1alpha1.LogicalCluster) {
-		settle(cluster, workspace.DeletionTimestamp != nil, l.clock.Now())
+		settle(cluster, workspace.DeletionTimestamp != nil, l.clock.Now(), l.ownerless(cluster.Status.Terminators)...)
 	})
 	if err != nil {
 		return fmt.Errorf("failed to write the phase to the LogicalCluster: %w", err)

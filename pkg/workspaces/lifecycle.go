@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,6 +100,9 @@ type Lifecycle struct {
 	// unadmitted holds the keys of Workspaces whose creators the roles do not know
 	// yet, by ID.
 	unadmitted sync.Map
+	// awaited holds the keys of Workspaces that wait for terminators, and for
+	// which.
+	awaited sync.Map
 }
 
 // reader is what the lifecycle looks up in memory.
@@ -200,6 +204,7 @@ func (l *Lifecycle) workspaceChanged(old, workspace *tenancyv1alpha1.Workspace, 
 		return
 	}
 	l.refused.Delete(key)
+	l.awaited.Delete(key)
 	if parent, ok := l.read.directory.Owner(key.Workspace); ok {
 		l.wake(parent)
 	}
@@ -247,7 +252,18 @@ func ownerKey(owner *corev1alpha1.LogicalClusterOwner) logicalcluster.Key {
 	return logicalcluster.Key{Workspace: logicalcluster.Name(owner.Cluster), Name: owner.Name}
 }
 
-func (l *Lifecycle) typeChanged(_, kind *tenancyv1alpha1.WorkspaceType, _ logicalcluster.Key) {
+// typeChanged wakes who waits for a type, and who waits for the terminator of one
+// that came or went.
+func (l *Lifecycle) typeChanged(old, kind *tenancyv1alpha1.WorkspaceType, typeKey logicalcluster.Key) {
+	if old == nil || kind == nil {
+		terminator := corev1alpha1.TerminatorOf(typeKey.Workspace, typeKey.Name)
+		l.awaited.Range(func(key, awaited any) bool {
+			if slices.Contains(awaited.([]corev1alpha1.LogicalClusterTerminator), terminator) {
+				l.wake(key.(logicalcluster.Key))
+			}
+			return true
+		})
+	}
 	if kind == nil {
 		return
 	}
@@ -316,6 +332,7 @@ func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Wor
 	if cluster, ok := l.read.cluster(id); ok {
 		f.cluster, f.owned = cluster, prepare.Owns(workspace, key.Workspace, cluster)
 		_, somebodys := prepare.Owner(workspace)
+		f.ownerless = l.ownerlessOf(key, f)
 		f.unadmitted = somebodys && !l.read.admits(id) && l.clock.Since(cluster.CreationTimestamp.Time) < patience
 		return f
 	}
@@ -324,6 +341,33 @@ func (l *Lifecycle) facts(key logicalcluster.Key, workspace *tenancyv1alpha1.Wor
 	parent, _ := l.read.directory.ByName(key.Workspace)
 	_, f.typeTrouble = prepare.ResolvedType(workspace, parent.Path, parent.Type, l.read.types)
 	return f
+}
+
+// ownerlessOf returns which terminators a Workspace that is being deleted waits for
+// in vain, and lets typeChanged wake it from now on.
+func (l *Lifecycle) ownerlessOf(key logicalcluster.Key, f facts) []corev1alpha1.LogicalClusterTerminator {
+	if f.workspace.DeletionTimestamp == nil || len(f.cluster.Status.Terminators) == 0 {
+		l.awaited.Delete(key)
+		return nil
+	}
+	l.awaited.Store(key, f.cluster.Status.Terminators)
+	return l.ownerless(f.cluster.Status.Terminators)
+}
+
+// ownerless returns those of terminators whose types are gone. Who works for a
+// type that is not there is let in nowhere.
+func (l *Lifecycle) ownerless(terminators []corev1alpha1.LogicalClusterTerminator) []corev1alpha1.LogicalClusterTerminator {
+	var gone []corev1alpha1.LogicalClusterTerminator
+	for _, terminator := range terminators {
+		home, name, ok := terminator.Type()
+		if !ok {
+			continue // no type's
+		}
+		if _, there := l.read.types(home, tenancyv1alpha1.WorkspaceTypeName(name)); !there {
+			gone = append(gone, terminator)
+		}
+	}
+	return gone
 }
 
 // assign does what admission does for Workspaces that passed it.

@@ -29,6 +29,7 @@ import (
 //	delete in=<id> name=<name>                    delete a Workspace
 //	type name=<name> [initializer=true] [terminator=true]
 //	                                              a WorkspaceType in root appears
+//	untype name=<name>                            it is deleted
 //	cluster in=<id> [initializers=<id>] [terminators=<id>] [inactive=<bool>]
 //	                                              somebody changes a LogicalCluster; "none" empties a list
 //	lose in=<id>                                  a LogicalCluster is gone without a trace
@@ -86,6 +87,10 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) {
 		kind.Spec.Initializer, kind.Spec.Terminator = arg("initializer") == "true", arg("terminator") == "true"
 		w.types["root:"+name] = kind
 		w.life.typeChanged(nil, kind, logicalcluster.Key{Workspace: "root", Name: name})
+	case "untype":
+		kind := w.types["root:"+name]
+		delete(w.types, "root:"+name)
+		w.life.typeChanged(kind, nil, logicalcluster.Key{Workspace: "root", Name: name})
 	case "cluster":
 		err = amend(w, clusterAt(in), "", func(c *corev1alpha1.LogicalCluster) error { edit(c, arg); return nil })
 	case "lag":

@@ -1,6 +1,8 @@
 package workspaces
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,23 +41,24 @@ func opened(cluster *corev1alpha1.LogicalCluster) bool {
 }
 
 // settle makes phase, labels and conditions of cluster follow from the rest of
-// it. All of them change in one write: who selects by label sees a workspace
-// come and go together with the phase.
-func settle(cluster *corev1alpha1.LogicalCluster, deleting bool, now time.Time) {
+// it, and from which of its terminators nobody can answer for. All of them change
+// in one write: who selects by label sees a workspace come and go together with the
+// phase.
+func settle(cluster *corev1alpha1.LogicalCluster, deleting bool, now time.Time, ownerless ...corev1alpha1.LogicalClusterTerminator) {
 	cluster.Status.Phase = phaseOf(cluster, deleting)
 	cluster.Labels = labelsOf(cluster)
 	switch {
 	case !deleting:
 		cluster.Status.Conditions = conditionsv1alpha1.Set(cluster.Status.Conditions, now, initialized(cluster))
 	case cluster.Status.Phase == corev1alpha1.LogicalClusterPhaseTerminating:
-		cluster.Status.Conditions = conditionsv1alpha1.Set(cluster.Status.Conditions, now, terminatorsRemain(cluster.Status.Terminators))
+		cluster.Status.Conditions = conditionsv1alpha1.Set(cluster.Status.Conditions, now, terminatorsRemain(cluster.Status.URL, cluster.Status.Terminators, ownerless))
 	}
 }
 
 // settled reports whether settle would change nothing.
-func settled(cluster *corev1alpha1.LogicalCluster, deleting bool) bool {
+func settled(cluster *corev1alpha1.LogicalCluster, deleting bool, ownerless ...corev1alpha1.LogicalClusterTerminator) bool {
 	after := cluster.DeepCopy()
-	settle(after, deleting, time.Time{})
+	settle(after, deleting, time.Time{}, ownerless...)
 	return equality.Semantic.DeepEqual(cluster.Labels, after.Labels) && equality.Semantic.DeepEqual(cluster.Status, after.Status)
 }
 
@@ -100,9 +103,33 @@ func initialized(cluster *corev1alpha1.LogicalCluster) conditionsv1alpha1.Condit
 		"waiting for the initializers %s: each takes itself off status.initializers when it is done", listed(cluster.Status.Initializers))
 }
 
-func terminatorsRemain(terminators []corev1alpha1.LogicalClusterTerminator) conditionsv1alpha1.Condition {
-	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, conditionsv1alpha1.ConditionSeverityInfo, reasonTerminatorExists,
+// terminatorsRemain says who is waited for, and what to do about those of them
+// who will never come: ownerless are the ones whose types are gone.
+func terminatorsRemain(url string, terminators, ownerless []corev1alpha1.LogicalClusterTerminator) conditionsv1alpha1.Condition {
+	severity, message := conditionsv1alpha1.ConditionSeverityInfo, fmt.Sprintf(
 		"waiting for the terminators %s: each takes itself off status.terminators when it is done, and only then content is removed", listed(terminators))
+	if len(ownerless) > 0 {
+		severity = conditionsv1alpha1.ConditionSeverityWarning
+		message += fmt.Sprintf("; nobody can answer for %s any more, the WorkspaceType is gone: restore it, or have an administrator of the hub (of"+
+			" system:masters) take that off the list: `kubectl --context=shard-base --server=%s patch logicalcluster cluster --subresource=status --type=merge -p '%s'`",
+			listed(ownerless), url, withdrawal(terminators, ownerless))
+	}
+	return conditionsv1alpha1.False(tenancyv1alpha1.WorkspaceContentDeleted, severity, reasonTerminatorExists, "%s", message)
+}
+
+// withdrawal is the patch that leaves of terminators only who is not ownerless.
+func withdrawal(terminators, ownerless []corev1alpha1.LogicalClusterTerminator) string {
+	rest := slices.DeleteFunc(slices.Clone(terminators), func(t corev1alpha1.LogicalClusterTerminator) bool {
+		return slices.Contains(ownerless, t)
+	})
+	if len(rest) == 0 {
+		rest = nil // which empties the list
+	}
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"terminators": rest}})
+	if err != nil {
+		panic(fmt.Sprintf("encoding names: %v", err))
+	}
+	return string(patch)
 }
 
 // listed joins names in order.
