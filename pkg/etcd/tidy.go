@@ -9,8 +9,9 @@ import (
 const (
 	// tidyInterval is how often the size of the database is looked at.
 	tidyInterval = 15 * time.Second
-	// littleWaste is not worth rewriting the database for.
-	littleWaste = 32 << 20
+	// littleWaste is not worth rewriting the database for. A file that is new, or
+	// was just rewritten, has 16 MB of it.
+	littleWaste = 20 << 20
 	// muchInUse is up to where rewriting is done: nothing can be written
 	// meanwhile, which takes about a second for as much on a slow disk.
 	muchInUse = 256 << 20

@@ -20,7 +20,8 @@ func TestWasteful(t *testing.T) {
 		"half is waste":          {200 * mb, 100 * mb, false},
 		"most is waste":          {200 * mb, 20 * mb, true},
 		"most of very much":      {2000 * mb, 300 * mb, false},
-		"little, but most of it": {33 * mb, 2 * mb, false},
+		"little, but most of it": {20 * mb, 2 * mb, false},
+		"more, and most of it":   {33 * mb, 2 * mb, true},
 	} {
 		if got := wasteful(tc.size, tc.inUse); got != tc.want {
 			t.Errorf("%s: %v", name, got)
