@@ -30,10 +30,24 @@ func through(header http.Header) http.Header {
 			kept[name] = values
 		}
 	}
+	if !upgradable(kept["Upgrade"]) {
+		delete(kept, "Upgrade")
+		delete(kept, "Connection")
+	}
 	if protocols := harmless(header[subprotocols]); protocols != "" {
 		kept.Set(subprotocols, protocols)
 	}
 	return kept
+}
+
+// upgradable reports whether a connection may become what is asked for. Streams of
+// Kubernetes may: what is said in them is about one request that was judged. As
+// HTTP, which "h2c" is, it would carry further requests, with headers that say
+// whatever the client likes and that the target believes, as they come over a
+// connection of the hub's.
+func upgradable(protocols []string) bool {
+	return len(protocols) == 0 || len(protocols) == 1 &&
+		(strings.EqualFold(protocols[0], "websocket") || strings.EqualFold(protocols[0], "SPDY/3.1"))
 }
 
 // harmless returns the websocket protocols that are no tokens.

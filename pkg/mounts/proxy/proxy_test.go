@@ -73,6 +73,26 @@ func TestThrough(t *testing.T) {
 	}
 }
 
+// TestNoFurtherRequests: over a connection that became HTTP again a client could
+// send requests of its own, with headers that the target believes.
+func TestNoFurtherRequests(t *testing.T) {
+	for name, c := range map[string]struct {
+		upgrade []string
+		passes  bool
+	}{
+		"websocket": {[]string{"WebSocket"}, true}, "SPDY": {[]string{"SPDY/3.1"}, true},
+		"HTTP/2": {[]string{"h2c"}, false}, "TLS": {[]string{"TLS/1.3, HTTP/1.1"}, false},
+		"a choice": {[]string{"h2c, websocket"}, false}, "two": {[]string{"websocket", "h2c"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kept := through(http.Header{"Connection": {"Upgrade"}, "Upgrade": c.upgrade})
+			if _, passes := kept["Upgrade"]; passes != c.passes || len(kept["Connection"]) > 0 != c.passes {
+				t.Errorf("%v; expected that it passes: %v", kept, c.passes)
+			}
+		})
+	}
+}
+
 func TestLimits(t *testing.T) {
 	const perWorkspace, together = 25, 100
 	l := newLimits(perWorkspace, together)
