@@ -2,6 +2,7 @@ package authentication
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,10 @@ import (
 	gooidc "github.com/coreos/go-oidc"
 	"golang.org/x/time/rate"
 	"k8s.io/apiserver/pkg/apis/apiserver"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/identity/issuer"
 )
 
@@ -117,7 +120,27 @@ func (l *rateLimited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !l.limit.Allow() {
 		return nil, errTooOften
 	}
-	return l.RoundTripper.RoundTrip(req)
+	response, err := l.RoundTripper.RoundTrip(req)
+	if err != nil {
+		klog.FromContext(req.Context()).V(2).Info("The issuer of a tenant failed", "host", req.URL.Host, "err", err)
+		return nil, told(err)
+	}
+	return response, nil
+}
+
+// told is what a tenant is told of a connection that failed. What exactly happened,
+// and to which address, is for operators: whoever chose the name could look
+// around in the hub's network by it.
+func told(err error) error {
+	var refused *egress.RefusedError
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("it has %s, which the hub does not call for a tenant; its operator can allow that with %s", refused.What, egress.Flag)
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("its certificate is not trusted (%v)", untrusted.Err)
+	}
+	return errors.New("it does not answer")
 }
 
 // CloseIdleConnections lets http.Client close what is behind l.

@@ -261,11 +261,14 @@ func TestATenantsIssuerThatFails(t *testing.T) {
 	p.says = func() any { return map[string]any{"issuer": "https://other.example.com", "jwks_uri": p.URL + "/keys"} }
 	inside := p.trusted()
 	inside.Issuer.URL = "https://127.0.0.1:1"
-	path, _, _ := newTrusting(t, p.trusted(), inside)
+	silent := p.trusted()
+	silent.Issuer.URL = "https://" + net.JoinHostPort(allowedAddress, "1")
+	path, _, _ := newTrusting(t, p.trusted(), inside, silent)
 	ctx := minute(t)
 	for name, c := range map[string]struct{ issuer, says string }{
 		"says it is another": {p.URL, "says that it is the issuer"},
 		"inside the hub":     {inside.Issuer.URL, "--tenant-egress-allow"},
+		"nobody listens":     {silent.Issuer.URL, "it does not answer"},
 	} {
 		token := p.token(t, map[string]any{"iss": c.issuer})
 		var status authenticationv1.TokenReviewStatus
@@ -275,6 +278,9 @@ func TestATenantsIssuerThatFails(t *testing.T) {
 		}
 		if status = review.Status; status.Authenticated || !strings.Contains(status.Error, c.says) {
 			t.Errorf("%s: %+v; expected an error that says %q", name, status, c.says)
+		}
+		if strings.Contains(status.Error, "dial") || strings.Contains(status.Error, "refused") {
+			t.Errorf("%s: %q tells what happened in the hub's network", name, status.Error)
 		}
 	}
 	if _, err := as(t, "base").Kubernetes(path).CoreV1().Namespaces().List(ctx, metav1.ListOptions{}); err != nil {

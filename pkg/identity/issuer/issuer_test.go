@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"testing"
 
@@ -194,6 +195,10 @@ func TestPeek(t *testing.T) {
 	_, token := sign(t, ring(t, 1), "a")
 	if claims, ok := Peek(token); !ok || claims.Issuer != "x" {
 		t.Errorf("a token: %+v, %v", claims, ok)
+	}
+	wrongType := "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"kubernetes.io/serviceaccount/secret.name":1,"iss":"x"}`)) + ".x"
+	if claims, ok := Peek(wrongType); !ok || claims.Issuer != "x" {
+		t.Errorf("a claim of the wrong type makes it no JWT: %+v, %v", claims, ok)
 	}
 	for _, text := range []string{"", "static-token", "a.b", "a.b.c", "a.b.c.d", "..", token + ".x", `{"payload":"x"}`} {
 		if claims, ok := Peek(text); ok {

@@ -3,6 +3,7 @@ package issuer
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -88,7 +89,13 @@ func Peek(token string) (Claims, bool) {
 		return claims, false
 	}
 	decoded, err := base64.RawURLEncoding.DecodeString(payload)
-	if err != nil || json.Unmarshal(decoded, &claims) != nil {
+	if err != nil {
+		return claims, false
+	}
+	// A claim of the wrong type is left out, as by others who read the token: that
+	// must not make it no JWT.
+	var wrongType *json.UnmarshalTypeError
+	if err := json.Unmarshal(decoded, &claims); err != nil && !errors.As(err, &wrongType) {
 		return Claims{}, false
 	}
 	return claims, claims.Issuer != ""
