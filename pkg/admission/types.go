@@ -159,6 +159,9 @@ func (p *Types) meant(self prepare.Ancestor) map[string]logicalcluster.Name {
 			note(ref.Path, logicalcluster.Path(ref.Path))
 		}
 	}
+	if ref := self.Type.Spec.DefaultChildWorkspaceType; ref != nil && ref.Path != "" {
+		note(ref.Path, logicalcluster.Path(ref.Path))
+	}
 	return meant
 }
 

@@ -109,6 +109,17 @@ func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
 	return nil
 }
 
+// TypeOfNew returns the type that Create gives to a workspace. Nothing of what
+// the type says is looked at: whether it may be used is to be asked first.
+func TypeOfNew(workspace *tenancyv1alpha1.Workspace, around Surroundings) tenancyv1alpha1.WorkspaceTypeReference {
+	lookup := withBuiltins(around.Types)
+	if workspace.Spec.Type == nil {
+		return defaultChildType(around.ParentType, lookup)
+	}
+	_, ref, _ := findType(around.ParentPath, *workspace.Spec.Type, lookup)
+	return ref
+}
+
 // setType leaves a type that can not be found as it is: the lifecycle loop says
 // so in a condition, and takes it up as soon as the type exists.
 func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {

@@ -43,6 +43,7 @@ func TypeSpec(spec tenancyv1alpha1.WorkspaceTypeSpec) error {
 		return errors.New("spec.defaultChildWorkspaceType.path has to be set")
 	}
 	return errors.Join(
+		atMost("spec.extend.with", len(spec.Extend.With), maxLineage-1),
 		atMost("spec.defaultAPIBindings", len(spec.DefaultAPIBindings), maxBindings),
 		atMost("spec.authenticationConfigurations", len(spec.AuthenticationConfigurations), maxEntries),
 		atMost("spec.additionalWorkspaceLabels", len(spec.AdditionalWorkspaceLabels), maxEntries),

@@ -54,6 +54,7 @@ func TestTypeSpec(t *testing.T) {
 		"none and some":     {tenancyv1alpha1.WorkspaceTypeSpec{LimitAllowedParents: &tenancyv1alpha1.WorkspaceTypeSelector{None: true, Types: anyOf(rootType("team")).Types}}, "exclude each other"},
 		"a limit somewhere": {tenancyv1alpha1.WorkspaceTypeSpec{LimitAllowedParents: anyOf(reference("", "team"))}, "spec.limitAllowedParents.types[0].path has to be set"},
 		"a child somewhere": {tenancyv1alpha1.WorkspaceTypeSpec{DefaultChildWorkspaceType: &tenancyv1alpha1.WorkspaceTypeReference{Name: "x"}}, "spec.defaultChildWorkspaceType.path has to be set"},
+		"a wide type":       {tenancyv1alpha1.WorkspaceTypeSpec{Extend: extending(make([]tenancyv1alpha1.WorkspaceTypeReference, maxLineage)...)}, "spec.extend.with has 64 entries"},
 		"a label":           {labels("example.io/tier", "high"), ""},
 		"a plain label":     {labels("tier", "high"), ""},
 		"placement":         {labels("state.workload.kcp.io/abc", "Sync"), "reserved"},

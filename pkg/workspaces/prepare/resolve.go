@@ -228,8 +228,9 @@ func (r *resolver) visit(a Ancestor) {
 	}
 	r.seen[a.identity()] = true
 	r.lineage, r.trail = append(r.lineage, a), append(r.trail, a)
+	meant := MeantWorkspaces(a.Type)
 	for _, ref := range a.Type.Spec.Extend.With {
-		base, ok := extended(a, ref, r.lookup)
+		base, ok := extended(a, ref, meant, r.lookup)
 		if !ok {
 			r.trouble.Missing = append(r.trouble.Missing, base.WorkspaceTypeReference)
 			continue
@@ -256,8 +257,8 @@ func (r *resolver) circle(a Ancestor) bool {
 // extended finds a type that a extends. A reference without a path means the
 // workspace that was noted down for it, or else is looked for where a lives and
 // above.
-func extended(a Ancestor, ref tenancyv1alpha1.WorkspaceTypeReference, lookup TypeLookup) (Ancestor, bool) {
-	meant, noted := MeantWorkspaces(a.Type)[MeantKey(ref)]
+func extended(a Ancestor, ref tenancyv1alpha1.WorkspaceTypeReference, all map[string]logicalcluster.Name, lookup TypeLookup) (Ancestor, bool) {
+	meant, noted := all[MeantKey(ref)]
 	if noted && ref.Path == "" {
 		ref.Path = meant.String()
 	}

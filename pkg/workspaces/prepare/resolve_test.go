@@ -265,3 +265,21 @@ func BenchmarkResolveUniversal(b *testing.B) {
 		}
 	}
 }
+
+// TestDefaultChildStaysWhatWasMeant: the workspace at the path of a default type
+// can become somebody else's, who would prepare all that is made without a type.
+func TestDefaultChildStaysWhatWasMeant(t *testing.T) {
+	child := reference("root:lib", "app")
+	types := shelf{}
+	types.put("l1", "app", tenancyv1alpha1.WorkspaceTypeSpec{})
+	types.put("o1", "plain", tenancyv1alpha1.WorkspaceTypeSpec{DefaultChildWorkspaceType: &child})
+	types.put("o1", "same", tenancyv1alpha1.WorkspaceTypeSpec{DefaultChildWorkspaceType: &child}, tenancyv1alpha1.MeantAnnotationKey, `{"root:lib":"l1"}`)
+	types.put("o1", "other", tenancyv1alpha1.WorkspaceTypeSpec{DefaultChildWorkspaceType: &child}, tenancyv1alpha1.MeantAnnotationKey, `{"root:lib":"l0"}`)
+	for name, want := range map[string]tenancyv1alpha1.WorkspaceTypeReference{
+		"plain": child, "same": child, "other": rootType("universal"), "missing": rootType("universal"),
+	} {
+		if diff := cmp.Diff(want, defaultChildType("root:org:"+logicalcluster.Path(name), types.lookup)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

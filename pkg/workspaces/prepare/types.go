@@ -76,14 +76,20 @@ func anyOf(types ...tenancyv1alpha1.WorkspaceTypeReference) *tenancyv1alpha1.Wor
 }
 
 // defaultChildType returns the type of a child that names none, from the type
-// of its parent ("root:organization"). What says nothing gets universal.
+// of its parent ("root:organization"). What says nothing gets universal, and so
+// does what meant a type in a workspace that is another one by now.
 func defaultChildType(parentType logicalcluster.Path, lookup TypeLookup) tenancyv1alpha1.WorkspaceTypeReference {
 	path, name := parentType.Split()
 	found, ok := lookup(path, tenancyv1alpha1.WorkspaceTypeName(name))
 	if !ok || found.Spec.DefaultChildWorkspaceType == nil {
 		return rootType(tenancyv1alpha1.UniversalWorkspaceTypeName)
 	}
-	return *found.Spec.DefaultChildWorkspaceType
+	ref := *found.Spec.DefaultChildWorkspaceType
+	child, ok := lookup(logicalcluster.Path(ref.Path), ref.Name)
+	if meant, noted := MeantWorkspaces(found)[ref.Path]; ok && noted && meant != (Ancestor{Type: child}).Home() {
+		return rootType(tenancyv1alpha1.UniversalWorkspaceTypeName)
+	}
+	return ref
 }
 
 // findType returns the type that ref names, seen from the workspace at parent.
