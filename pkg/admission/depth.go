@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"sigs.k8s.io/yaml"
@@ -67,6 +70,8 @@ func writes(method string) bool {
 // braces is the exception, as a comment in it looks like anything.
 func depthOf(body []byte, kind string) int {
 	switch trimmed := bytes.TrimSpace(body); {
+	case strings.HasPrefix(strings.ToLower(kind), string(types.JSONPatchType)):
+		return max(depthOfJSON(trimmed), depthOfPatch(trimmed))
 	case bytes.HasPrefix(body, protobufPrefix):
 		return depthOfProtobuf(body[len(protobufPrefix):], maxDepth+1)
 	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !strings.Contains(strings.ToLower(kind), "yaml"):
@@ -105,6 +110,36 @@ func depthOfJSON(body []byte) int {
 		}
 	}
 	return deepest
+}
+
+// depthOfPatch returns how deep an object that is not too deep can be after a JSON
+// patch, less what an ordinary patch may add to that. Copies into what they
+// are copied from double its depth, and the time each takes goes with the square.
+// What cannot be read has no depth.
+func depthOfPatch(body []byte) int {
+	var operations []map[string]json.RawMessage
+	if json.Unmarshal(body, &operations) != nil {
+		return 0
+	}
+	depth := maxDepth
+	for _, operation := range operations {
+		to, from := pointerDepth(operation["path"]), pointerDepth(operation["from"])
+		if _, moves := operation["from"]; moves {
+			depth = max(depth, to+depth-min(from, depth))
+		} else {
+			depth = max(depth, to+depthOfJSON(operation["value"]))
+		}
+	}
+	return depth - maxDepth
+}
+
+// pointerDepth returns how deep a JSON pointer leads. A slash in a name is escaped.
+func pointerDepth(pointer json.RawMessage) int {
+	var path string
+	if json.Unmarshal(pointer, &path) != nil {
+		return 0
+	}
+	return strings.Count(path, "/")
 }
 
 // protobufPrefix begins what Kubernetes encodes by protobuf.
@@ -169,8 +204,8 @@ func nextField(message []byte) (payload, rest []byte, ok bool) {
 	return nil, rest[skip:], true
 }
 
-// Depth refuses custom resources that have become too deep, one patch after the
-// other.
+// Depth refuses objects that have become too deep, one patch after the other:
+// custom resources, and what of Kubernetes' own can be nested without end.
 type Depth struct{ *admission.Handler }
 
 var _ admission.ValidationInterface = &Depth{}
@@ -180,9 +215,15 @@ func NewDepth() *Depth { return &Depth{admission.NewHandler(admission.Create, ad
 
 // Validate refuses objects that are nested too deeply.
 func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	object, ok := a.GetObject().(runtime.Unstructured)
-	if ok && deeper(object.UnstructuredContent(), maxDepth) {
-		return tooDeep()
+	switch object := a.GetObject().(type) {
+	case runtime.Unstructured:
+		if deeper(object.UnstructuredContent(), maxDepth) {
+			return tooDeep()
+		}
+	case *apiextensions.CustomResourceDefinition:
+		if text, err := json.Marshal(object.Spec); err != nil || depthOfJSON(text) > maxDepth {
+			return tooDeep()
+		}
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 )
 
@@ -96,5 +99,40 @@ func TestWithShallowBodies(t *testing.T) {
 				t.Errorf("the next handler saw %d bytes of %d", len(seen), len(c.body))
 			}
 		})
+	}
+}
+
+func TestDepthOfPatch(t *testing.T) {
+	for name, c := range map[string]struct {
+		patch string
+		deep  bool
+	}{
+		"not a patch":    {`{"a":1}`, false},
+		"plain":          {`[{"op":"replace","path":"/spec/replicas","value":3},{"op":"test","path":"/a","value":{}}]`, false},
+		"copies aside":   {`[{"op":"copy","from":"/a/b/c","path":"/d/e/f"},{"op":"move","from":"/a/b","path":"/c/d/e"}]`, false},
+		"a deep path":    {`[{"op":"add","path":"` + strings.Repeat("/a", 401) + `","value":1}]`, true},
+		"copies inwards": {`[` + strings.Repeat(`{"op":"copy","from":"/x","path":"`+strings.Repeat("/x", 100)+`"},`, 3) + `{"op":"test","path":"/"}]`, true},
+		"two paths":      {`[{"op":"add","path":"/a","Path":"/b","value":1,"path":"` + strings.Repeat("/a", 401) + `"}]`, true},
+		"escaped":        {`[{"op":"add","path":"` + strings.Repeat(`\u002fa`, 401) + `","value":1}]`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := depthOf([]byte(c.patch), "application/json-patch+json") > maxDepth; got != c.deep {
+				t.Errorf("too deep: %v, expected %v", got, c.deep)
+			}
+		})
+	}
+}
+
+func TestDepthOfDefinitions(t *testing.T) {
+	for levels, want := range map[int]bool{10: true, maxDepth: false} {
+		props := &apiextensions.JSONSchemaProps{}
+		for range levels {
+			props = &apiextensions.JSONSchemaProps{Not: props}
+		}
+		crd := &apiextensions.CustomResourceDefinition{Spec: apiextensions.CustomResourceDefinitionSpec{Validation: &apiextensions.CustomResourceValidation{OpenAPIV3Schema: props}}}
+		a := admission.NewAttributesRecord(crd, nil, schema.GroupVersionKind{}, "", "x", schema.GroupVersionResource{}, "", admission.Update, nil, false, nil)
+		if err := NewDepth().Validate(t.Context(), a, nil); (err == nil) != want {
+			t.Errorf("%d levels: %v", levels, err)
+		}
 	}
 }

@@ -71,11 +71,17 @@ func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace
 		if err != nil {
 			return err
 		}
+		// First of all: why a type does not fit tells what it says.
+		kind := prepare.TypeOfNew(workspace, around)
+		if err := p.judge.mayUse(ctx, a.GetUserInfo(), &kind); err != nil {
+			return err
+		}
 		if err := prepare.Create(workspace, a.GetUserInfo(), around); err != nil {
 			return err
 		}
 		// What the type's author put there is no more trusted than the rest.
 		maps.DeleteFunc(workspace.Labels, func(key, _ string) bool { return decide.Reserved(key) })
+		// And again, as another type may have turned up in between.
 		return p.judge.mayUse(ctx, a.GetUserInfo(), workspace.Spec.Type)
 	}
 	old, err := typed[tenancyv1alpha1.Workspace](a.GetOldObject())

@@ -3,14 +3,23 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // This file holds attacks on the hub that have succeeded once, or nearly.
@@ -22,6 +31,7 @@ func send(ctx context.Context, t *testing.T, token, method, path string, body []
 	if _, own := header["Authorization"]; own {
 		config.BearerToken = ""
 	}
+	config.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrades
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +53,23 @@ func send(ctx context.Context, t *testing.T, token, method, path string, body []
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(answer)
+}
+
+// makeAdministrator gives somebody all rights in a workspace.
+func makeAdministrator(t *testing.T, path logicalcluster.Path, name string) {
+	t.Helper()
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "administrator-" + name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
+	}
+	if _, err := as(t, "base").Kubernetes(path).RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(minute(t), t, name+" is an administrator", func() error {
+		_, err := withToken(t, name+"-token").Kubernetes(path).CoreV1().Secrets("default").List(t.Context(), metav1.ListOptions{})
+		return err
+	})
 }
 
 // field encodes a field of a protobuf message.
@@ -101,4 +128,95 @@ func TestDeepBodiesEndNothing(t *testing.T) {
 	if err := listMaps(t, withToken(t, "alice-token"), path); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
+}
+
+// websocketHeaders are those of a request that is to become a websocket, with a
+// token in the place that browsers have for it.
+func websocketHeaders(authorization, token string) map[string]string {
+	return map[string]string{
+		"Authorization": authorization, "Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+		"Sec-Websocket-Protocol": "base64url.bearer.authorization.k8s.io." + base64.RawURLEncoding.EncodeToString([]byte(token)) + ", v4.channel.k8s.io",
+	}
+}
+
+// TestClaimsAreBoundedWhereverTheTokenIs: a token that is looked for in one place,
+// and found by Kubernetes in another, was a way around the bounds of claims.
+func TestClaimsAreBoundedWhereverTheTokenIs(t *testing.T) {
+	p := newProvider(t)
+	path, _ := newWorkspace(t)
+	letIn(t, path, "devs")
+	configure(t, p.trusted())
+	t.Cleanup(func() { configure(t) })
+	ctx := minute(t)
+	await(ctx, t, "the configuration is read again", func() error { _, err := whoami(ctx, t, p.token(t, nil), path); return err })
+	for _, authorization := range []string{"", "Basic eDp5", "Bearer garbage", "Bearer a.b.c"} {
+		t.Run(authorization, func(t *testing.T) {
+			header := websocketHeaders(authorization, p.token(t, nil))
+			// The token grants what the group devs may, and system:masters nothing.
+			if code, answer := send(ctx, t, "", http.MethodGet, "/clusters/*/api/v1/configmaps?limit=1", nil, header); code != http.StatusForbidden && code != http.StatusUnauthorized {
+				t.Errorf("all workspaces: %d, %s", code, answer)
+			}
+		})
+	}
+}
+
+// TestTypesOfOthersAreNotTold: what a type says is for those who may use it.
+func TestTypesOfOthersAreNotTold(t *testing.T) {
+	theirs, _ := newWorkspace(t)
+	mine, _ := newWorkspace(t)
+	ctx := minute(t)
+	makeAdministrator(t, mine, "bob")
+	hidden := &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: "merger"}, Spec: tenancyv1alpha1.WorkspaceTypeSpec{
+		LimitAllowedParents: &tenancyv1alpha1.WorkspaceTypeSelector{Types: []tenancyv1alpha1.WorkspaceTypeReference{{Path: theirs.String(), Name: "secret-parent"}}},
+	}}
+	if _, err := client.WorkspaceTypes(withToken(t, "alice-token"), theirs).Create(ctx, hidden, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the type is known", func() error {
+		_, err := client.Workspaces(withToken(t, "alice-token"), theirs).Create(ctx, newTyped("x", tenancyv1alpha1.WorkspaceTypeReference{Path: theirs.String(), Name: "merger"}), metav1.CreateOptions{})
+		if err == nil || !strings.Contains(err.Error(), "secret-parent") {
+			return fmt.Errorf("its author is told %v", err)
+		}
+		return nil
+	})
+	refusals := map[string]string{}
+	for _, name := range []string{"merger", "nothere"} {
+		_, err := client.Workspaces(withToken(t, "bob-token"), mine).Create(ctx, newTyped("x", tenancyv1alpha1.WorkspaceTypeReference{Path: theirs.String(), Name: tenancyv1alpha1.WorkspaceTypeName(name)}), metav1.CreateOptions{})
+		if !apierrors.IsForbidden(err) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		refusals[name] = strings.ReplaceAll(err.Error(), name, "…")
+	}
+	if refusals["merger"] != refusals["nothere"] {
+		t.Errorf("one that exists and one that does not are told apart:\n%s\n%s", refusals["merger"], refusals["nothere"])
+	}
+}
+
+// TestPatchesDoNotGrowDeep: a patch of 10 kB that copies an object into itself,
+// again and again, kept a core busy for 16 seconds.
+func TestPatchesDoNotGrowDeep(t *testing.T) {
+	path, _ := newWorkspace(t)
+	ctx := minute(t)
+	at := path.RequestPath() + "/api/v1/namespaces/default/configmaps/kube-root-ca.crt"
+	header := map[string]string{"Content-Type": "application/json-patch+json"}
+	code, answer := send(ctx, t, "alice-token", http.MethodPatch, at, []byte(growingPatch(6)), header)
+	if code != http.StatusBadRequest || !strings.Contains(answer, "nested deeper") {
+		t.Errorf("%d, %s; expected that it is refused for its depth", code, answer)
+	}
+	modest := `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}},{"op":"copy","from":"/metadata/labels/a","path":"/metadata/labels/c"}]`
+	if code, answer := send(ctx, t, "alice-token", http.MethodPatch, at, []byte(modest), header); code != http.StatusOK {
+		t.Errorf("an ordinary patch: %d, %s", code, answer)
+	}
+}
+
+// growingPatch doubles the depth of what it adds with each operation.
+func growingPatch(times int) string {
+	path := "/x" + strings.Repeat("/a", 150)
+	operations := []string{`{"op":"add","path":"/x","value":` + strings.Repeat(`{"a":`, 150) + `{}` + strings.Repeat(`}`, 150) + `}`}
+	for range times {
+		operations = append(operations, `{"op":"copy","from":"/x","path":"`+path+`/a"}`)
+		path += "/a" + strings.TrimPrefix(path, "/x")
+	}
+	return "[" + strings.Join(operations, ",") + "]"
 }
