@@ -54,8 +54,9 @@ func (l *Lasting) Wrap(next http.Handler) http.Handler {
 		one := &lasting{target: t, info: info, hub: isHub(req), cancel: cancel}
 		l.add(one)
 		defer l.remove(one)
-		// The workspace may have been closed since it was found open.
-		l.Recheck(t.Identity)
+		if l.shut(one) { // since it was found open
+			cancel(ErrClosed)
+		}
 		next.ServeHTTP(w, req.WithContext(ctx))
 	})
 }
@@ -63,7 +64,11 @@ func (l *Lasting) Wrap(next http.Handler) http.Handler {
 // Recheck ends the watches in a workspace that is not open to them any more. It
 // is to be called whenever the phase of a workspace changes.
 func (l *Lasting) Recheck(workspace logicalcluster.Name) {
-	l.end(workspace, func(one *lasting) bool { return !one.hub && l.readiness(one.target, one.info) != nil })
+	l.end(workspace, l.shut)
+}
+
+func (l *Lasting) shut(one *lasting) bool {
+	return !one.hub && l.readiness(one.target, one.info) != nil
 }
 
 // End ends all watches in a workspace that is gone, after a while in which they

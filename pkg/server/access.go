@@ -5,9 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
-	genericfeatures "k8s.io/apiserver/pkg/features"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/util/feature"
 
 	"github.com/atriumhub/atrium/pkg/access"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -16,11 +14,6 @@ import (
 
 // buildAuthorization makes what judges requests, and what answers reviews.
 func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[string]authorizer.UnconditionalAuthorizer) error {
-	// Kubernetes remembers for ten seconds who may impersonate whom so, and not in
-	// which workspace. Without it the verb "impersonate" works as ever.
-	if err := feature.DefaultMutableFeatureGate.SetFromMap(map[string]bool{string(genericfeatures.ConstrainedImpersonation): false}); err != nil {
-		return fmt.Errorf("failed to turn off constrained impersonation: %w", err)
-	}
 	config := access.Config{
 		RBAC: h.rbac, Views: views,
 		RequiredGroups: h.requiredGroups, Policy: h.maximalPermissionPolicy,

@@ -87,11 +87,16 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	return s, nil
 }
 
-// features are those that upstream has otherwise. With the one named here each
-// event of each watch in etcd is decoded by a goroutine of its own, whose stack
-// has to grow first: for a hub, whose events are many and small, that costs more
-// than it gains.
-var features = map[string]bool{string(genericfeatures.ConcurrentWatchObjectDecode): false}
+// features are those that upstream has otherwise.
+var features = map[string]bool{
+	// Each event of each watch in etcd is decoded by a goroutine of its own, whose
+	// stack has to grow first: for a hub, whose events are many and small, that
+	// costs more than it gains.
+	string(genericfeatures.ConcurrentWatchObjectDecode): false,
+	// It remembers for ten seconds who may impersonate whom, and not in which
+	// workspace. Without it the verb "impersonate" works as ever.
+	string(genericfeatures.ConstrainedImpersonation): false,
+}
 
 // servingHosts are the names and addresses the serving certificate is good for.
 func servingHosts(o *Options) []string {

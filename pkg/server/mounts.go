@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/util/cert"
 
 	"github.com/atriumhub/atrium/internal/pki"
 	"github.com/atriumhub/atrium/pkg/access"
@@ -67,9 +67,12 @@ func mountTLS(dir string, own []byte, file string) (*tls.Config, error) {
 	}
 	trusted.AppendCertsFromPEM(own)
 	if file != "" {
-		further, err := os.ReadFile(file)
-		if err != nil || !trusted.AppendCertsFromPEM(further) {
-			return nil, fmt.Errorf("--mount-ca-file %s holds no certificates in PEM: %w", file, err)
+		further, err := cert.CertsFromFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--mount-ca-file: %w", err)
+		}
+		for _, certificate := range further {
+			trusted.AddCert(certificate)
 		}
 	}
 	return &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: trusted, MinVersion: tls.VersionTLS12}, nil

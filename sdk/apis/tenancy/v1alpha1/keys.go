@@ -21,8 +21,8 @@ const (
 	// ShardAnnotationKey on a Workspace holds a hash of the shard chosen for it.
 	ShardAnnotationKey = "internal.tenancy.kcp.io/shard"
 	// OwnerAnnotationKey on a Workspace holds its creator as the JSON form of
-	// an authentication.k8s.io/v1 UserInfo. The hub sets it at creation and
-	// hides it from those who may not see it.
+	// an authentication.k8s.io/v1 UserInfo. The hub sets it at creation, and keeps
+	// no more of it than the name once the Workspace is ready.
 	OwnerAnnotationKey = "experimental.tenancy.kcp.io/owner"
 	// MountAnnotationKey on an object says, with "true", that Workspaces may
 	// mount it.
