@@ -20,7 +20,7 @@ var House = []Floor{
 	{"F1.0", "who is who", []string{"pkg/identity"}},
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
-		"pkg/homes/naming", "pkg/mounts/doors",
+		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster",
 		"pkg/identity/issuer",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},

@@ -10,6 +10,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/roster"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -25,7 +26,7 @@ type Catalog struct {
 	everywhere *Set // of requests that reach all workspaces
 
 	sets  sync.Map // logicalcluster.Name → *Set; absent stands for nothing
-	holds holds
+	holds roster.Roster[logicalcluster.Name, *hold]
 
 	mu         sync.Mutex // guards what follows, and writes to sets
 	reserved   map[schema.GroupResource]bool

@@ -220,8 +220,8 @@ func TestHoldOfBoundAPI(t *testing.T) {
 		t.Error("a watch of a bound API goes on after it was unbound")
 	}
 	release()
-	if len(c.holds.of) != 0 {
-		t.Errorf("%d workspaces are remembered without a request", len(c.holds.of))
+	if c.holds.Len() != 0 {
+		t.Errorf("%d are remembered without a request", c.holds.Len())
 	}
 }
 

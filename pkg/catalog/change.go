@@ -15,7 +15,7 @@ import (
 func (c *Catalog) change(ws logicalcluster.Name, edit func(*workspace)) bool {
 	unused, callbacks, changed := c.publish(ws, edit)
 	if changed {
-		c.holds.release(ws, c.Served(ws))
+		c.letGo(ws, c.Served(ws))
 	}
 	for _, shape := range unused {
 		for _, callback := range callbacks {

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -12,12 +11,7 @@ import (
 // differently now, or not at all.
 var ErrReplaced = errors.New("the API was changed or removed in this workspace")
 
-// holds are the requests that must end when what they are about changes.
-type holds struct {
-	mu sync.Mutex
-	of map[logicalcluster.Name]map[*hold]struct{}
-}
-
+// hold is a request that must end when what it is about changes.
 type hold struct {
 	api    *API
 	cancel context.CancelCauseFunc
@@ -29,46 +23,22 @@ type hold struct {
 // must call release when the request is done.
 func (c *Catalog) Hold(ctx context.Context, ws logicalcluster.Name, api *API) (held context.Context, release func()) {
 	held, cancel := context.WithCancelCause(ctx)
-	h := &hold{api: api, cancel: cancel}
-	c.holds.add(ws, h)
+	leave := c.holds.Enter(ws, &hold{api: api, cancel: cancel})
 	// The API may have been replaced since it was looked up.
 	if now, ok := c.Lookup(ws, api.GroupResource()); !ok || now != api {
 		cancel(ErrReplaced)
 	}
 	return held, func() {
-		c.holds.remove(ws, h)
+		leave()
 		cancel(context.Canceled)
 	}
 }
 
-func (h *holds) add(ws logicalcluster.Name, one *hold) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.of == nil {
-		h.of = map[logicalcluster.Name]map[*hold]struct{}{}
-	}
-	if h.of[ws] == nil {
-		h.of[ws] = map[*hold]struct{}{}
-	}
-	h.of[ws][one] = struct{}{}
-}
-
-func (h *holds) remove(ws logicalcluster.Name, one *hold) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.of[ws], one)
-	if len(h.of[ws]) == 0 {
-		delete(h.of, ws)
-	}
-}
-
-// release ends the requests of ws whose API is not in set.
-func (h *holds) release(ws logicalcluster.Name, set *Set) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for one := range h.of[ws] {
+// letGo ends the requests of ws whose API is not in set.
+func (c *Catalog) letGo(ws logicalcluster.Name, set *Set) {
+	c.holds.Each(ws, func(one *hold) {
 		if now, ok := set.Lookup(one.api.GroupResource()); !ok || now != one.api {
 			one.cancel(ErrReplaced)
 		}
-	}
+	})
 }

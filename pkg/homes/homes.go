@@ -41,12 +41,12 @@ type Config struct {
 type Homes struct {
 	config  Config
 	flights singleflight.Group
-	changes *changes
+	changes changes
 }
 
 // New returns Homes and listens to the informer. Call it before that runs.
 func New(config Config) *Homes {
-	h := &Homes{config: config, changes: newChanges()}
+	h := &Homes{config: config}
 	if config.Enabled {
 		config.Workspaces.OnChange(func(_, _ *tenancyv1alpha1.Workspace, key logicalcluster.Key) { h.changes.tell(key) })
 	}

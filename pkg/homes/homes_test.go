@@ -103,7 +103,7 @@ func TestSettled(t *testing.T) {
 }
 
 func TestChanges(t *testing.T) {
-	changes, key := newChanges(), logicalcluster.Key{Workspace: "abc", Name: "x"}
+	changes, key := &changes{}, logicalcluster.Key{Workspace: "abc", Name: "x"}
 	first, stopFirst := changes.of(key)
 	second, stopSecond := changes.of(key)
 	changes.tell(key)
@@ -120,7 +120,7 @@ func TestChanges(t *testing.T) {
 	changes.tell(key)
 	<-second
 	stopSecond()
-	if len(changes.waiting) > 0 {
-		t.Errorf("remembered: %v", changes.waiting)
+	if changes.waiting.Len() > 0 {
+		t.Errorf("%d are remembered", changes.waiting.Len())
 	}
 }

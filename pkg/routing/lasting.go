@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 
+	"github.com/atriumhub/atrium/pkg/roster"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -21,9 +21,7 @@ var ErrClosed = errors.New("the workspace is closed or gone")
 // usable; call NewLasting.
 type Lasting struct {
 	readiness Readiness
-
-	mu sync.Mutex
-	of map[logicalcluster.Name]map[*lasting]struct{}
+	watches   roster.Roster[logicalcluster.Name, *lasting]
 }
 
 // lasting is one watch.
@@ -37,7 +35,7 @@ type lasting struct {
 // NewLasting returns a Lasting that knows of no watches. readiness is that of
 // WithReadiness, behind which Wrap belongs.
 func NewLasting(readiness Readiness) *Lasting {
-	return &Lasting{readiness: readiness, of: map[logicalcluster.Name]map[*lasting]struct{}{}}
+	return &Lasting{readiness: readiness}
 }
 
 // Wrap keeps account of the watches that next serves.
@@ -52,8 +50,7 @@ func (l *Lasting) Wrap(next http.Handler) http.Handler {
 		ctx, cancel := context.WithCancelCause(req.Context())
 		defer cancel(context.Canceled)
 		one := &lasting{target: t, info: info, hub: isHub(req), cancel: cancel}
-		l.add(one)
-		defer l.remove(one)
+		defer l.watches.Enter(t.Identity, one)()
 		if l.shut(one) { // since it was found open
 			cancel(ErrClosed)
 		}
@@ -74,57 +71,21 @@ func (l *Lasting) shut(one *lasting) bool {
 // End ends all watches in a workspace that is gone, after a while in which they
 // can read to the end.
 func (l *Lasting) End(workspace logicalcluster.Name, after time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.of[workspace]) > 0 {
+	if l.Any(workspace) {
 		time.AfterFunc(after, func() { l.end(workspace, func(*lasting) bool { return true }) })
 	}
 }
 
 func (l *Lasting) end(workspace logicalcluster.Name, which func(*lasting) bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for one := range l.of[workspace] {
+	l.watches.Each(workspace, func(one *lasting) {
 		if which(one) {
 			one.cancel(ErrClosed)
 		}
-	}
-}
-
-func (l *Lasting) add(one *lasting) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	name := one.target.Identity
-	if l.of[name] == nil {
-		l.of[name] = map[*lasting]struct{}{}
-	}
-	l.of[name][one] = struct{}{}
-}
-
-func (l *Lasting) remove(one *lasting) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	name := one.target.Identity
-	delete(l.of[name], one)
-	if len(l.of[name]) == 0 {
-		delete(l.of, name)
-	}
+	})
 }
 
 // Any reports whether there are watches in a workspace.
-func (l *Lasting) Any(workspace logicalcluster.Name) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.of[workspace]) > 0
-}
+func (l *Lasting) Any(workspace logicalcluster.Name) bool { return l.watches.Any(workspace) }
 
 // Len is how many watches there are.
-func (l *Lasting) Len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, all := range l.of {
-		n += len(all)
-	}
-	return n
-}
+func (l *Lasting) Len() int { return l.watches.Len() }

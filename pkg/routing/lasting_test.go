@@ -64,8 +64,8 @@ func TestLasting(t *testing.T) {
 			}
 			close(finish)
 			<-done
-			if len(l.of) != 0 {
-				t.Errorf("kept account of %v", l.of)
+			if l.Len() != 0 {
+				t.Errorf("kept account of %d", l.Len())
 			}
 		})
 	}

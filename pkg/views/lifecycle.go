@@ -7,6 +7,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	"github.com/atriumhub/atrium/pkg/roster"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -88,8 +89,9 @@ type LifecycleConfig struct {
 // Lifecycle is the view of initializers, or of terminators.
 type Lifecycle struct {
 	stage
-	ask   LifecycleConfig
-	holds holds
+	ask LifecycleConfig
+	// holds are the requests that last, by the workspace they are in.
+	holds roster.Roster[logicalcluster.Name, *hold]
 }
 
 var _ View = &Lifecycle{}

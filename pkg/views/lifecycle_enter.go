@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -76,7 +75,11 @@ func (v visit) enter(ctx context.Context) context.Context {
 // Follow ends the watches of those who are done. It is called for every change of
 // a LogicalCluster; cluster is nil when it is gone.
 func (l *Lifecycle) Follow(workspace logicalcluster.Name, cluster *corev1alpha1.LogicalCluster) {
-	l.holds.end(workspace, func(id string) bool { return cluster == nil || !l.awaits(cluster, id) })
+	l.holds.Each(workspace, func(one *hold) {
+		if cluster == nil || !l.awaits(cluster, one.id) {
+			one.cancel(ErrDone)
+		}
+	})
 }
 
 // hold returns a context that ends when workspace does not wait for id any more.
@@ -86,57 +89,19 @@ func (l *Lifecycle) hold(ctx context.Context, workspace logicalcluster.Name, id 
 		return ctx, func() {}
 	}
 	held, cancel := context.WithCancelCause(ctx)
-	one := &hold{id: id, cancel: cancel}
-	l.holds.add(workspace, one)
+	leave := l.holds.Enter(workspace, &hold{id: id, cancel: cancel})
 	// It may have been done between the look and the hold.
 	if _, ok := l.awaited(ctx, workspace, id); !ok {
 		cancel(ErrDone)
 	}
 	return held, func() {
-		l.holds.remove(workspace, one)
+		leave()
 		cancel(context.Canceled)
 	}
 }
 
-// holds are the requests that last, by the workspace they are in.
-type holds struct {
-	mu sync.Mutex
-	of map[logicalcluster.Name]map[*hold]struct{}
-}
-
+// hold is a request that lasts.
 type hold struct {
 	id     string
 	cancel context.CancelCauseFunc
-}
-
-func (h *holds) add(workspace logicalcluster.Name, one *hold) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.of == nil {
-		h.of = map[logicalcluster.Name]map[*hold]struct{}{}
-	}
-	if h.of[workspace] == nil {
-		h.of[workspace] = map[*hold]struct{}{}
-	}
-	h.of[workspace][one] = struct{}{}
-}
-
-func (h *holds) remove(workspace logicalcluster.Name, one *hold) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.of[workspace], one)
-	if len(h.of[workspace]) == 0 {
-		delete(h.of, workspace)
-	}
-}
-
-// end cancels the requests in workspace whose ID is done.
-func (h *holds) end(workspace logicalcluster.Name, done func(id string) bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for one := range h.of[workspace] {
-		if done(one.id) {
-			one.cancel(ErrDone)
-		}
-	}
 }

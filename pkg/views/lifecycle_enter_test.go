@@ -89,8 +89,8 @@ func TestWatchesEnd(t *testing.T) {
 					t.Errorf("it goes on: %v", context.Cause(ctx))
 				}
 			})
-			if len(l.holds.of) != 0 {
-				t.Errorf("left behind: %v", l.holds.of)
+			if l.holds.Len() != 0 {
+				t.Errorf("%d are left behind", l.holds.Len())
 			}
 		})
 	}
