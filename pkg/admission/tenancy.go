@@ -123,11 +123,15 @@ func (p *Tenancy) keep(ctx context.Context, a admission.Attributes) error {
 }
 
 // Validate refuses writes of tenants to LogicalClusters, and new objects in a
-// workspace that is being deleted.
+// workspace that is being deleted, or was: requests may be under way for longer
+// than it lasted.
 func (p *Tenancy) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	if a.GetOperation() == admission.Create && stored(a) && !identity.IsHub(a.GetUserInfo()) {
 		t, _ := target.From(ctx)
-		if entry, ok := p.directory.ByName(t.Identity); ok && entry.Ending() && !clearsUp(t, entry) {
+		switch entry, ok := p.directory.ByName(t.Identity); {
+		case !ok && !t.Identity.Empty(): // it went while the request was sent
+			return admission.NewForbidden(a, fmt.Errorf("workspace %q was deleted, nothing can be created in it", t.Path))
+		case ok && entry.Ending() && !clearsUp(t, entry):
 			return admission.NewForbidden(a, fmt.Errorf("workspace %q is being deleted, nothing can be created in it", t.Path))
 		}
 	}
