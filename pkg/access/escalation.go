@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,17 +35,16 @@ type merged struct {
 	global   resolver
 }
 
-// GetClusterRole prefers the role of the workspace, as resolver does.
+// GetClusterRole prefers the role of the workspace where resolver does.
 func (m merged) GetClusterRole(ctx context.Context, name string) (*rbacv1.ClusterRole, error) {
+	if global, ok := strings.CutPrefix(name, globalRole); ok {
+		return m.global.globalClusterRole(global)
+	}
 	role, err := m.roles.GetClusterRole(ctx, name)
 	if !apierrors.IsNotFound(err) {
 		return role, err
 	}
-	global, ok := m.global.ClusterRoles.Get(logicalcluster.Key{Workspace: logicalcluster.SystemAdmin, Name: name})
-	if !ok {
-		return nil, err
-	}
-	return global, nil
+	return m.global.globalClusterRole(name)
 }
 
 // ListClusterRoleBindings adds the bindings that hold everywhere.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -95,11 +96,25 @@ func (r resolver) GetRole(ctx context.Context, namespace, name string) (*rbacv1.
 	return role, nil
 }
 
+// globalRole begins, in the reference of a binding of system:admin, the name of a
+// role that is that of system:admin, whatever a workspace has under the name:
+// its administrator could take hub administrators their rights there, or give
+// everybody more. The name of no role has a slash in it.
+const globalRole = "system:admin/"
+
 func (r resolver) GetClusterRole(ctx context.Context, name string) (*rbacv1.ClusterRole, error) {
-	for _, workspace := range []logicalcluster.Name{judging(ctx), logicalcluster.SystemAdmin} {
-		if role, ok := r.ClusterRoles.Get(logicalcluster.Key{Workspace: workspace, Name: name}); ok {
-			return role, nil
-		}
+	if global, ok := strings.CutPrefix(name, globalRole); ok {
+		return r.globalClusterRole(global)
+	}
+	if role, ok := r.ClusterRoles.Get(logicalcluster.Key{Workspace: judging(ctx), Name: name}); ok {
+		return role, nil
+	}
+	return r.globalClusterRole(name)
+}
+
+func (r resolver) globalClusterRole(name string) (*rbacv1.ClusterRole, error) {
+	if role, ok := r.ClusterRoles.Get(logicalcluster.Key{Workspace: logicalcluster.SystemAdmin, Name: name}); ok {
+		return role, nil
 	}
 	return nil, apierrors.NewNotFound(rbacv1.Resource("clusterroles"), name)
 }
@@ -137,7 +152,8 @@ func (r resolver) globalBindings() []*rbacv1.ClusterRoleBinding {
 
 // withoutServiceAccounts returns what of a system:admin binding holds in other
 // workspaces. A service account named in it is one of system:admin: a tenant
-// who creates one of the same name must not inherit its rights.
+// who creates one of the same name must not inherit its rights. Nor is the role
+// one of the same name.
 func withoutServiceAccounts(binding *rbacv1.ClusterRoleBinding) (*rbacv1.ClusterRoleBinding, bool) {
 	kept := 0
 	for _, subject := range binding.Subjects {
@@ -145,13 +161,14 @@ func withoutServiceAccounts(binding *rbacv1.ClusterRoleBinding) (*rbacv1.Cluster
 			kept++
 		}
 	}
-	switch kept {
-	case 0:
+	if kept == 0 {
 		return nil, false
-	case len(binding.Subjects):
-		return binding, true
 	}
 	global := *binding
+	global.RoleRef.Name = globalRole + binding.RoleRef.Name
+	if kept == len(binding.Subjects) {
+		return &global, true
+	}
 	global.Subjects = nil
 	for _, subject := range binding.Subjects {
 		if subject.Kind != rbacv1.ServiceAccountKind {
