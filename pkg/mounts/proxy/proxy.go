@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -89,6 +90,9 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request, t target.Target)
 	if !open {
 		return apierrors.NewServiceUnavailable(fmt.Sprintf("workspace %q is a mount that leads nowhere now: the condition %s of the Workspace says why", t.Path, tenancyv1alpha1.MountConditionReady))
 	}
+	if dotted(req.URL.Path) {
+		return apierrors.NewBadRequest("a path with the segments \".\" or \"..\" in it does not go through a mount: its target might read it as another one")
+	}
 	path, ok := address.For(t.View.Below, req.URL.Path)
 	if !ok {
 		return apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, schema.GroupResource{}, "", fmt.Sprintf("there are no workspaces below the mount that %q goes through", t.Path), 0, true)
@@ -103,6 +107,17 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request, t target.Target)
 		return p.ask(w, req, path)
 	}
 	return p.forward(w, req, address, path, key)
+}
+
+// dotted reports whether a path has segments that others leave out, together with
+// those before: of an address below which a mount leads, nothing would be left.
+func dotted(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Proxy) limits(req *http.Request) *limits {

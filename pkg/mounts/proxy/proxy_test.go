@@ -151,3 +151,14 @@ func TestGates(t *testing.T) {
 		t.Errorf("open after it was shut: %v", g.open)
 	}
 }
+
+func TestDotted(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/": false, "/api/v1/namespaces/a.b/pods/...": false, "/api/..a/.b": false, "//api": false,
+		"/../other/api": true, "/api/./v1": true, "/api/..": true, "/api/v1/namespaces/a/../b": true,
+	} {
+		if got := dotted(path); got != want {
+			t.Errorf("%s: %v, expected %v", path, got, want)
+		}
+	}
+}
