@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/storage/names"
 
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/identity"
@@ -67,6 +68,10 @@ func (p *Tenancy) Admit(ctx context.Context, a admission.Attributes, _ admission
 
 func (p *Tenancy) prepare(ctx context.Context, a admission.Attributes, workspace *tenancyv1alpha1.Workspace) error {
 	if a.GetOperation() == admission.Create {
+		if workspace.Name == "" && workspace.GenerateName != "" {
+			// The address has the name in it, so that this cannot wait for storage.
+			workspace.Name = names.SimpleNameGenerator.GenerateName(workspace.GenerateName)
+		}
 		around, err := p.surroundings(ctx)
 		if err != nil {
 			return err

@@ -220,3 +220,54 @@ func growingPatch(times int) string {
 	}
 	return "[" + strings.Join(operations, ",") + "]"
 }
+
+// TestNamesakesOfRoles: the role that the hub binds its administrators to is the
+// hub's, in every workspace. One of the same name locked them out.
+func TestNamesakesOfRoles(t *testing.T) {
+	path, _ := newWorkspace(t)
+	ctx := minute(t)
+	alice := withToken(t, "alice-token").Kubernetes(path).RbacV1()
+	own := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "mine"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}, {NonResourceURLs: []string{"*"}, Verbs: []string{"*"}},
+	}}
+	if _, err := alice.ClusterRoles().Create(ctx, own, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "mine"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "mine"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "alice"}},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "alice does not need the hub's role", func() error {
+		_, err := alice.ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "cluster-admin"}}, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			err = nil
+		}
+		return err
+	})
+	await(ctx, t, "the namesake is known: it is what alice's own bindings mean", func() error {
+		if err := alice.ClusterRoleBindings().Delete(ctx, "mine", metav1.DeleteOptions{}); err != nil && !apierrors.IsForbidden(err) {
+			return err
+		}
+		if err := listMaps(t, withToken(t, "alice-token"), path); !apierrors.IsForbidden(err) {
+			return fmt.Errorf("alice is let in: %w", err)
+		}
+		return nil
+	})
+	if err := listMaps(t, hubOf(t, certified(t, fresh("operator"), "system:kcp:admin")), path); err != nil {
+		t.Errorf("an administrator of the hub: %v", err)
+	}
+}
+
+// TestGeneratedNames: the address of a workspace has its name in it.
+func TestGeneratedNames(t *testing.T) {
+	path, _ := newWorkspace(t)
+	made, err := client.Workspaces(withToken(t, "alice-token"), path).Create(minute(t), &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := path.Join(made.Name).RequestPath(); !strings.HasPrefix(made.Name, "team-") || !strings.HasSuffix(made.Spec.URL, want) {
+		t.Errorf("workspace %q is at %q", made.Name, made.Spec.URL)
+	}
+}
