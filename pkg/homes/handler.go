@@ -12,7 +12,6 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 
 	"github.com/atriumhub/atrium/pkg/homes/naming"
-	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -38,8 +37,7 @@ func (h *Homes) Wrap(next http.Handler, serializer runtime.NegotiatedSerializer)
 			return
 		}
 		caller, _ := request.UserFrom(req.Context())
-		_, local := identity.Home(caller)
-		key, err := h.find(req, info.Verb, caller, identity.IsScoped(caller) && !local)
+		key, err := h.find(req, info.Verb, caller)
 		if err != nil {
 			refuse(w, req, serializer, err)
 			return
@@ -58,13 +56,13 @@ func forHome(info *request.RequestInfo, t target.Target) bool {
 }
 
 // find returns where the home of the caller is. One that is asked for is made.
-func (h *Homes) find(req *http.Request, verb string, caller user.Info, impersonated bool) (logicalcluster.Key, error) {
+func (h *Homes) find(req *http.Request, verb string, caller user.Info) (logicalcluster.Key, error) {
 	if !h.config.Enabled {
 		err := apierrors.NewNotFound(workspaces, Alias)
 		err.ErrStatus.Message += ": this hub has no home workspaces (--home-workspaces=false)"
 		return logicalcluster.Key{}, err
 	}
-	if why := naming.Refusal(caller, impersonated); why != "" {
+	if why := naming.Refusal(caller); why != "" {
 		return logicalcluster.Key{}, apierrors.NewForbidden(workspaces, Alias, errors.New(why))
 	}
 	if verb == "get" {

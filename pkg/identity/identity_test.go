@@ -128,10 +128,8 @@ func TestEffectiveIsBounded(t *testing.T) {
 		inner, _ := json.Marshal(nested)
 		nested = Warrant{User: "deep", Extra: map[string][]string{WarrantExtraKey: {string(inner)}}}
 	}
-	deep, err := WithWarrant(&user.DefaultInfo{Name: "ann"}, nested)
-	if err != nil {
-		t.Fatal(err)
-	}
+	outer, _ := json.Marshal(nested)
+	deep := &user.DefaultInfo{Name: "ann", Extra: warranting(string(outer))}
 	if got := len(Effective(deep, "a")); got != 1+maxWarrantDepth {
 		t.Errorf("%d users in a deep warrant, expected %d", got, 1+maxWarrantDepth)
 	}
@@ -141,11 +139,28 @@ func TestEffectiveIsBounded(t *testing.T) {
 	}
 }
 
-func TestScoped(t *testing.T) {
-	ann := &user.DefaultInfo{Name: "ann", Extra: scopes("cluster:a,cluster:b")}
-	narrow := Scoped(ann, "b")
-	if !InScope(narrow, "b") || InScope(narrow, "a") || !InScope(ann, "a") {
-		t.Errorf("Scoped does not narrow, or changes what it was given: %v, %v", narrow, ann)
+func TestInScope(t *testing.T) {
+	for name, c := range map[string]struct {
+		scopes           []string
+		in, scoped, lent bool
+	}{
+		"no scope":           {nil, true, false, false},
+		"one":                {[]string{"cluster:a"}, true, true, true},
+		"one of several":     {[]string{"cluster:b,cluster:a"}, true, true, true},
+		"another":            {[]string{"cluster:b"}, false, true, true},
+		"one besides one":    {[]string{"cluster:a", "cluster:b,cluster:a"}, true, true, true},
+		"another besides it": {[]string{"cluster:a", "cluster:b"}, false, true, true},
+		"a longer name":      {[]string{"cluster:ab"}, false, true, true},
+		"nonsense":           {[]string{""}, false, true, true},
+	} {
+		u := &user.DefaultInfo{Name: "ann", Extra: map[string][]string{ScopesExtraKey: c.scopes}}
+		if InScope(u, "a") != c.in || IsScoped(u) != c.scoped || IsBorrowed(u) != c.lent {
+			t.Errorf("%s: in scope %v, scoped %v, borrowed %v", name, InScope(u, "a"), IsScoped(u), IsBorrowed(u))
+		}
+	}
+	local, err := Local(&user.DefaultInfo{Name: "ann"}, "a")
+	if err != nil || IsBorrowed(local) || !IsScoped(local) {
+		t.Errorf("a user of an issuer of a: %v, %v", local, err)
 	}
 }
 
@@ -234,7 +249,7 @@ func TestIsHub(t *testing.T) {
 		"somebody":                    {&user.DefaultInfo{Name: "alice", Groups: []string{user.AllAuthenticated}}, false},
 		"an administrator of the hub": {&user.DefaultInfo{Name: "op", Groups: []string{"system:kcp:admin"}}, false},
 		"the hub":                     {&user.DefaultInfo{Name: "hub", Groups: []string{user.SystemPrivilegedGroup}}, true},
-		"the hub in one workspace":    {Scoped(&user.DefaultInfo{Name: "hub", Groups: []string{user.SystemPrivilegedGroup}}, "a"), false},
+		"the hub in one workspace":    {&user.DefaultInfo{Name: "hub", Groups: []string{user.SystemPrivilegedGroup}, Extra: scopes("cluster:a")}, false},
 	} {
 		if got := IsHub(c.u); got != c.want {
 			t.Errorf("%s: %v", name, got)

@@ -59,15 +59,5 @@ func ForeignServiceAccountName(home logicalcluster.Name, account string) string 
 // workspace, has authenticated.
 func ClusterGroup(home logicalcluster.Name) string { return ClusterGroupPrefix + home.String() }
 
-// Scope returns the value of ScopesExtraKey that limits a user to workspaces.
-func Scope(workspaces ...logicalcluster.Name) string {
-	var scope strings.Builder
-	for i, workspace := range workspaces {
-		if i > 0 {
-			scope.WriteByte(',')
-		}
-		scope.WriteString(scopePrefix)
-		scope.WriteString(workspace.String())
-	}
-	return scope.String()
-}
+// Scope returns the value of ScopesExtraKey that limits a user to one workspace.
+func Scope(workspace logicalcluster.Name) string { return scopePrefix + workspace.String() }

@@ -38,17 +38,23 @@ func From(u user.Info, home logicalcluster.Name) user.Info {
 	if _, ok := ServiceAccount(u); !ok || len(u.GetExtra()[ClusterExtraKey]) > 0 {
 		return u
 	}
-	return withExtra(u, ClusterExtraKey, home.String())
-}
-
-// Scoped returns u, known in workspace only, besides what limits u already.
-func Scoped(u user.Info, workspace logicalcluster.Name) user.Info {
-	limits := append(slices.Clone(u.GetExtra()[ScopesExtraKey]), Scope(workspace))
-	return withExtra(u, ScopesExtraKey, limits...)
+	extra := maps.Clone(u.GetExtra())
+	if extra == nil {
+		extra = map[string][]string{}
+	}
+	extra[ClusterExtraKey] = []string{home.String()}
+	return &user.DefaultInfo{Name: u.GetName(), UID: u.GetUID(), Groups: u.GetGroups(), Extra: extra}
 }
 
 // IsScoped reports whether u is limited to some workspaces.
 func IsScoped(u user.Info) bool { return len(u.GetExtra()[ScopesExtraKey]) > 0 }
+
+// IsBorrowed reports whether somebody acts in the name of u, in the workspaces to
+// which u is limited: it is not one of these that has authenticated u.
+func IsBorrowed(u user.Info) bool {
+	_, local := Home(u)
+	return IsScoped(u) && !local
+}
 
 // InScope reports whether the scopes of u let it be known in workspace: each of
 // them has to name it.
@@ -99,16 +105,6 @@ func nobody(u user.Info) user.Info {
 		stranger.Groups = append(stranger.Groups, ClusterGroup(home))
 	}
 	return stranger
-}
-
-// withExtra returns a copy of u that has values under key.
-func withExtra(u user.Info, key string, values ...string) user.Info {
-	extra := maps.Clone(u.GetExtra())
-	if extra == nil {
-		extra = map[string][]string{}
-	}
-	extra[key] = values
-	return &user.DefaultInfo{Name: u.GetName(), UID: u.GetUID(), Groups: u.GetGroups(), Extra: extra}
 }
 
 // OutsideName returns how u is called where it is a stranger: a service account

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 
 	"k8s.io/apiserver/pkg/authentication/user"
@@ -28,16 +27,6 @@ const (
 	// maxEffective is how many users one user may stand for.
 	maxEffective = 32
 )
-
-// WithWarrant returns u, with the permissions of the warrant besides its own.
-func WithWarrant(u user.Info, warrant Warrant) (user.Info, error) {
-	encoded, err := json.Marshal(warrant)
-	if err != nil {
-		return nil, fmt.Errorf("failed to encode a warrant: %w", err)
-	}
-	warrants := append([]string(nil), u.GetExtra()[WarrantExtraKey]...)
-	return withExtra(u, WarrantExtraKey, append(warrants, string(encoded))...), nil
-}
 
 // Effective returns the users whose permissions u has in workspace, which add
 // up: u as it is known there, its other name if it is a service account at home,

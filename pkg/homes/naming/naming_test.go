@@ -78,25 +78,23 @@ func TestNamedLikeAnothersHome(t *testing.T) {
 
 func TestRefusal(t *testing.T) {
 	for name, c := range map[string]struct {
-		user         user.DefaultInfo
-		impersonated bool
-		says         string
+		user user.DefaultInfo
+		says string
 	}{
-		"a user":                    {user.DefaultInfo{Name: "alice", Groups: []string{"team"}}, false, ""},
-		"an administrator":          {user.DefaultInfo{Name: "kcp-admin", Groups: []string{"system:kcp:admin"}}, false, ""},
-		"with other extra":          {user.DefaultInfo{Name: "alice", Extra: map[string][]string{"example.org/a": {"b"}}}, false, ""},
-		"impersonated":              {user.DefaultInfo{Name: "alice"}, true, "impersonated"},
-		"nobody":                    {user.DefaultInfo{}, false, "not logged in"},
-		"anonymous":                 {user.DefaultInfo{Name: "system:anonymous"}, false, "not logged in"},
-		"service account":           {user.DefaultInfo{Name: "system:serviceaccount:default:default"}, false, "service accounts"},
-		"foreign service account":   {user.DefaultInfo{Name: "system:kcp:serviceaccount:abc:default:default"}, false, "service accounts"},
-		"the hub":                   {user.DefaultInfo{Name: "system:apiserver"}, false, "users of the system"},
-		"scoped":                    {user.DefaultInfo{Name: "alice", Extra: map[string][]string{identity.ScopesExtraKey: {"cluster:abc"}}}, false, "only some workspaces"},
-		"known in one workspace":    {user.DefaultInfo{Name: "alice", Extra: map[string][]string{identity.ClusterExtraKey: {"abc"}}}, false, "only some workspaces"},
-		"a name that is a document": {user.DefaultInfo{Name: strings.Repeat("a", 1025)}, false, "1024"},
+		"a user":                    {user.DefaultInfo{Name: "alice", Groups: []string{"team"}}, ""},
+		"an administrator":          {user.DefaultInfo{Name: "kcp-admin", Groups: []string{"system:kcp:admin"}}, ""},
+		"with other extra":          {user.DefaultInfo{Name: "alice", Extra: map[string][]string{"example.org/a": {"b"}}}, ""},
+		"nobody":                    {user.DefaultInfo{}, "not logged in"},
+		"anonymous":                 {user.DefaultInfo{Name: "system:anonymous"}, "not logged in"},
+		"service account":           {user.DefaultInfo{Name: "system:serviceaccount:default:default"}, "service accounts"},
+		"foreign service account":   {user.DefaultInfo{Name: "system:kcp:serviceaccount:abc:default:default"}, "service accounts"},
+		"the hub":                   {user.DefaultInfo{Name: "system:apiserver"}, "users of the system"},
+		"impersonated":              {user.DefaultInfo{Name: "alice", Extra: map[string][]string{identity.ScopesExtraKey: {"cluster:abc"}}}, "impersonated"},
+		"known in one workspace":    {user.DefaultInfo{Name: "alice", Extra: map[string][]string{identity.ClusterExtraKey: {"abc"}}}, "only some workspaces"},
+		"a name that is a document": {user.DefaultInfo{Name: strings.Repeat("a", 1025)}, "1024"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Refusal(&c.user, c.impersonated)
+			got := Refusal(&c.user)
 			if (got == "") != (c.says == "") || !strings.Contains(got, c.says) {
 				t.Errorf("Refusal = %q, expected it to say %q", got, c.says)
 			}

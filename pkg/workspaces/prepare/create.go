@@ -93,7 +93,7 @@ func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
 	if identity.IsHub(creator) {
 		return nil
 	}
-	if _, local := identity.Home(creator); identity.IsScoped(creator) && !local {
+	if identity.IsBorrowed(creator) {
 		return fmt.Errorf("%w: you act as %q, whom no other workspace knows. Create it in your own name, and bind the role cluster-admin to %q in it", ErrStranger, creator.GetName(), creator.GetName())
 	}
 	for key := range workspace.Annotations {
