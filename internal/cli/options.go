@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Streams are where a command reads and writes.
@@ -102,6 +104,26 @@ func (o *Options) Load(streams Streams) (*Session, error) {
 	config = client.Unthrottled(config)
 	config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	return newSession(raw, config, rules, o.WorkspacePath), nil
+}
+
+// Open is Load together with a client for the hub.
+func (o *Options) Open(streams Streams) (*Session, *client.Hub, error) {
+	session, err := o.Load(streams)
+	if err != nil {
+		return nil, nil, err
+	}
+	hub, err := session.Hub()
+	return session, hub, err
+}
+
+// OpenWorkspace is Open together with the workspace to work in.
+func (o *Options) OpenWorkspace(ctx context.Context, streams Streams) (*Session, *client.Hub, logicalcluster.Path, error) {
+	session, hub, err := o.Open(streams)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	path, err := session.Workspace(ctx)
+	return session, hub, path, err
 }
 
 func (o *Options) overrides() *clientcmd.ConfigOverrides {

@@ -16,15 +16,7 @@ type session struct {
 }
 
 func open(ctx context.Context, env environment, options *cli.Options) (*session, error) {
-	loaded, err := options.Load(env.streams)
-	if err != nil {
-		return nil, err
-	}
-	path, err := loaded.Workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
-	hub, err := loaded.Hub()
+	loaded, hub, path, err := options.OpenWorkspace(ctx, env.streams)
 	if err != nil {
 		return nil, err
 	}

@@ -68,11 +68,7 @@ func (e environment) silent() cli.Streams {
 // colon or slash.
 func workspaceCandidates(home string) candidates {
 	return func(ctx context.Context, options *cli.Options, streams cli.Streams, typed string) []string {
-		session, err := options.Load(streams)
-		if err != nil {
-			return nil
-		}
-		hub, err := session.Hub()
+		session, hub, err := options.Open(streams)
 		if err != nil {
 			return nil
 		}
@@ -135,11 +131,7 @@ func childNames(ctx context.Context, hub *client.Hub, parent logicalcluster.Path
 
 // typeCandidates suggests types of the root workspace and of the one to work in.
 func typeCandidates(ctx context.Context, options *cli.Options, streams cli.Streams, typed string) []string {
-	session, err := options.Load(streams)
-	if err != nil {
-		return nil
-	}
-	hub, err := session.Hub()
+	session, hub, err := options.Open(streams)
 	if err != nil {
 		return nil
 	}

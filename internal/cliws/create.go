@@ -55,15 +55,7 @@ func (c *createCommand) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	session, err := c.options.Load(c.env.streams)
-	if err != nil {
-		return err
-	}
-	parent, err := session.Workspace(ctx)
-	if err != nil {
-		return err
-	}
-	hub, err := session.Hub()
+	session, hub, parent, err := c.options.OpenWorkspace(ctx, c.env.streams)
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,7 @@ type deletion struct {
 }
 
 func (c *deleteCommand) run(ctx context.Context, typed []string) error {
-	session, err := c.options.Load(c.env.streams)
-	if err != nil {
-		return err
-	}
-	hub, err := session.Hub()
+	session, hub, err := c.options.Open(c.env.streams)
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,7 @@ func (c *findCommand) run(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	session, err := c.options.Load(c.env.streams)
-	if err != nil {
-		return err
-	}
-	hub, err := session.Hub()
+	session, hub, err := c.options.Open(c.env.streams)
 	if err != nil {
 		return err
 	}

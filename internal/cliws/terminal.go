@@ -38,15 +38,7 @@ func browse(ctx context.Context, env environment, options cli.Options) error {
 	if !reads || !term.IsTerminal(int(in.Fd())) || !env.terminal(env.streams.Out) {
 		return errNoTerminal
 	}
-	session, err := options.Load(env.streams)
-	if err != nil {
-		return err
-	}
-	start, err := session.Workspace(ctx)
-	if err != nil {
-		return err
-	}
-	hub, err := session.Hub()
+	session, hub, start, err := options.OpenWorkspace(ctx, env.streams)
 	if err != nil {
 		return err
 	}

@@ -50,15 +50,7 @@ func (c *treeCommand) run(ctx context.Context) error {
 	if c.interactive {
 		return browse(ctx, c.env, c.options)
 	}
-	session, err := c.options.Load(c.env.streams)
-	if err != nil {
-		return err
-	}
-	path, err := session.Workspace(ctx)
-	if err != nil {
-		return err
-	}
-	hub, err := session.Hub()
+	session, hub, path, err := c.options.OpenWorkspace(ctx, c.env.streams)
 	if err != nil {
 		return err
 	}
