@@ -29,12 +29,17 @@ type Tenancy struct {
 	types     prepare.TypeLookup
 	judge     judge
 	groups    RequiredGroups
+	typeID    TypeID
 	baseURL   string
 }
 
 // RequiredGroups returns the annotation of a workspace that says which groups it
 // lets in, and false when it lets in all.
 type RequiredGroups func(logicalcluster.Name) (string, bool)
+
+// TypeID returns the type of a workspace, by the ID of the workspace that lives in,
+// or nothing when that was not noted down.
+type TypeID func(logicalcluster.Name) logicalcluster.Path
 
 var (
 	_ admission.MutationInterface   = &Tenancy{}
@@ -44,10 +49,10 @@ var (
 // NewTenancy returns the plugin. rbac judges by the workspace in the target of
 // its context; new workspaces require the groups of their parent; baseURL is how
 // users reach the hub.
-func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.UnconditionalAuthorizer, groups RequiredGroups, baseURL string) *Tenancy {
+func NewTenancy(dir *directory.Directory, types prepare.TypeLookup, rbac authorizer.UnconditionalAuthorizer, groups RequiredGroups, typeID TypeID, baseURL string) *Tenancy {
 	return &Tenancy{
 		Handler:   admission.NewHandler(admission.Create, admission.Update, admission.Delete),
-		directory: dir, types: types, judge: judge{dir, rbac}, groups: groups, baseURL: baseURL,
+		directory: dir, types: types, judge: judge{dir, rbac}, groups: groups, typeID: typeID, baseURL: baseURL,
 	}
 }
 
@@ -107,8 +112,8 @@ func (p *Tenancy) surroundings(ctx context.Context) (prepare.Surroundings, error
 		groups = &required
 	}
 	return prepare.Surroundings{
-		RequiredGroups: groups,
-		BaseURL:        p.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: p.types, Random: rand.Reader,
+		RequiredGroups: groups, ParentTypeID: p.typeID(t.Identity),
+		BaseURL: p.baseURL, ParentPath: parent.Path, ParentType: parent.Type, Types: p.types, Random: rand.Reader,
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/access"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -30,6 +31,16 @@ func (h *Hub) buildAuthorization(generic *genericapiserver.Config, views map[str
 	h.authorizer = chain
 	generic.Authorization.Authorizer, generic.RuleResolver = authorizer.AuthorizerFunc(chain.Authorize), chain
 	return nil
+}
+
+// typeID returns the type of a workspace by the ID of the workspace it lives in, as
+// that was when the workspace was made.
+func (h *Hub) typeID(workspace logicalcluster.Name) logicalcluster.Path {
+	cluster, ok := h.models.logicalClusters.Get(logicalcluster.Key{Workspace: workspace, Name: corev1alpha1.LogicalClusterName})
+	if !ok {
+		return ""
+	}
+	return logicalcluster.Path(cluster.Annotations[tenancyv1alpha1.TypeIDAnnotationKey])
 }
 
 // requiredGroups returns which groups one must be in to enter a workspace.

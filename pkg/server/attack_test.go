@@ -271,3 +271,55 @@ func TestGeneratedNames(t *testing.T) {
 		t.Errorf("workspace %q is at %q", made.Name, made.Spec.URL)
 	}
 }
+
+// TestThePathOfATypeChangesHands: whoever gets the path of a platform that was
+// deleted must not decide what its customers make from then on.
+func TestThePathOfATypeChangesHands(t *testing.T) {
+	platform, made := newWorkspace(t)
+	home, _ := newWorkspace(t)
+	ctx := minute(t)
+	alice, bob := withToken(t, "alice-token"), withToken(t, "bob-token")
+	org := tenancyv1alpha1.WorkspaceTypeReference{Path: platform.String(), Name: "org"}
+	universal := tenancyv1alpha1.WorkspaceTypeExtension{With: []tenancyv1alpha1.WorkspaceTypeReference{{Path: "root", Name: "universal"}}}
+	if _, err := client.WorkspaceTypes(alice, platform).Create(ctx, &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: "org"}, Spec: tenancyv1alpha1.WorkspaceTypeSpec{Extend: universal}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the type is known", func() error {
+		_, err := client.Workspaces(alice, home).Create(ctx, newTyped("customer", org), metav1.CreateOptions{})
+		return err
+	})
+	awaitIn(ctx, t, home, "customer", func(w *tenancyv1alpha1.Workspace) error {
+		if w.Status.Phase != "Ready" {
+			return fmt.Errorf("in phase %s", w.Status.Phase)
+		}
+		return nil
+	})
+
+	remove(t, made.Name)
+	awaitGone(t, made.Name)
+	if _, err := client.Workspaces(as(t, "base"), "root").Create(ctx, &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: made.Name}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	awaitReady(ctx, t, as(t, "base"), made.Name)
+	makeAdministrator(t, platform, "bob")
+	trap := tenancyv1alpha1.WorkspaceTypeReference{Path: platform.String(), Name: "trap"}
+	for name, spec := range map[string]tenancyv1alpha1.WorkspaceTypeSpec{"trap": {Extend: universal, Initializer: true}, "org": {Extend: universal, DefaultChildWorkspaceType: &trap}} {
+		if _, err := client.WorkspaceTypes(bob, platform).Create(ctx, &tenancyv1alpha1.WorkspaceType{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grant(t, bob, platform, "use", []rbacv1.PolicyRule{{APIGroups: []string{"tenancy.kcp.io"}, Resources: []string{"workspacetypes"}, Verbs: []string{"use"}}},
+		rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"})
+	await(ctx, t, "the trap can be used", func() error {
+		_, err := client.Workspaces(alice, home).Create(ctx, newTyped("trapped", trap), metav1.CreateOptions{})
+		return err
+	})
+
+	child, err := client.Workspaces(alice, home.Join("customer")).Create(ctx, &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "child"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (tenancyv1alpha1.WorkspaceTypeReference{Path: "root", Name: "universal"}); *child.Spec.Type != want {
+		t.Errorf("it is of type %s, expected %s", child.Spec.Type, want)
+	}
+}

@@ -84,7 +84,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 		[]hubadmission.Named{
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
-			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.requiredGroups, h.baseURL)},
+			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.requiredGroups, h.typeID, h.baseURL)},
 			{Name: "AtriumTypes", Plugin: hubadmission.NewTypes(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac)},
 			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},

@@ -34,6 +34,9 @@ type Surroundings struct {
 	ParentPath logicalcluster.Path
 	// ParentType is the type of that workspace, such as "root:organization".
 	ParentType logicalcluster.Path
+	// ParentTypeID is the same type by the ID of the workspace it lives in, as it
+	// was when the parent was made. It is empty when that is not known.
+	ParentTypeID logicalcluster.Path
 	// Types finds types. Nil means that only the built-in ones exist.
 	Types TypeLookup
 	// RequiredGroups are those that the parent lets in, nil when it lets in all.
@@ -114,7 +117,7 @@ func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
 func TypeOfNew(workspace *tenancyv1alpha1.Workspace, around Surroundings) tenancyv1alpha1.WorkspaceTypeReference {
 	lookup := withBuiltins(around.Types)
 	if workspace.Spec.Type == nil {
-		return defaultChildType(around.ParentType, lookup)
+		return defaultChildType(around.ParentType, around.ofParent(lookup))
 	}
 	_, ref, _ := findType(around.ParentPath, *workspace.Spec.Type, lookup)
 	return ref
@@ -125,7 +128,7 @@ func TypeOfNew(workspace *tenancyv1alpha1.Workspace, around Surroundings) tenanc
 func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 	lookup := withBuiltins(around.Types)
 	if workspace.Spec.Type == nil {
-		ref := defaultChildType(around.ParentType, lookup)
+		ref := defaultChildType(around.ParentType, around.ofParent(lookup))
 		workspace.Spec.Type = &ref
 	}
 	_, ref, ok := findType(around.ParentPath, *workspace.Spec.Type, lookup)
@@ -136,7 +139,7 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 	if err != nil {
 		return fmt.Errorf("workspace type %q cannot be used: %w", ref, err)
 	}
-	if err := fits(referenceOf(around.ParentType), ref, lookup); err != nil {
+	if err := fits(referenceOf(around.ParentType), ref, around.ofParent(lookup)); err != nil {
 		return err
 	}
 	workspace.Spec.Type = &ref
@@ -146,6 +149,24 @@ func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 		}
 	}
 	return nil
+}
+
+// ofParent returns lookup, to which the type of the parent is gone when another
+// workspace is at the path of the one that it lived in: the type there is that of
+// somebody else, who has no say in the workspaces of the former.
+func (s Surroundings) ofParent(lookup TypeLookup) TypeLookup {
+	home, _ := s.ParentTypeID.Split()
+	if home.Empty() {
+		return lookup
+	}
+	parent := referenceOf(s.ParentType)
+	return func(path logicalcluster.Path, name tenancyv1alpha1.WorkspaceTypeName) (*tenancyv1alpha1.WorkspaceType, bool) {
+		found, ok := lookup(path, name)
+		if ok && path == logicalcluster.Path(parent.Path) && name == parent.Name && logicalcluster.From(found).Path() != home {
+			return nil, false
+		}
+		return found, ok
+	}
 }
 
 // withBuiltins lets the built-in types be found even before their objects are.

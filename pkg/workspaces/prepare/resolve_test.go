@@ -283,3 +283,24 @@ func TestDefaultChildStaysWhatWasMeant(t *testing.T) {
 		}
 	}
 }
+
+// TestParentTypeStaysWhatItWas: whoever gets the path of a workspace whose types
+// are in use must not decide what is made in the workspaces of these types.
+func TestParentTypeStaysWhatItWas(t *testing.T) {
+	trap := reference("root:lib", "trap")
+	types := shelf{}
+	types.put("l1", "trap", tenancyv1alpha1.WorkspaceTypeSpec{})
+	types.put("l1", "org", tenancyv1alpha1.WorkspaceTypeSpec{DefaultChildWorkspaceType: &trap, LimitAllowedChildren: anyOf(trap)})
+	for id, want := range map[logicalcluster.Path]tenancyv1alpha1.WorkspaceTypeReference{
+		"": trap, "l1:org": trap, "l0:org": rootType("universal"),
+	} {
+		around := Surroundings{ParentPath: "root:org", ParentType: "root:lib:org", ParentTypeID: id, Types: types.lookup}
+		workspace := &tenancyv1alpha1.Workspace{}
+		if err := setType(workspace, around); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		if diff := cmp.Diff(&want, workspace.Spec.Type); diff != "" || TypeOfNew(&tenancyv1alpha1.Workspace{}, around) != want {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+}
