@@ -63,19 +63,28 @@ func (r *Requests) AuthenticateRequest(req *http.Request) (*authenticator.Respon
 // order is who is asked about a JWT. A workspace knows its own tokens best, but
 // a certificate has the first word, as upstream has it.
 func (r *Requests) order(req *http.Request, claims issuer.Claims, own bool) []authenticator.Request {
-	var order []authenticator.Request
+	upstream, tenants := authenticator.RequestFunc(r.upstream), r.tenants(claims.Issuer)
 	certified := req.TLS != nil && len(req.TLS.PeerCertificates) > 0
-	if own && !certified {
-		order = append(order, bearer(r.config.Accounts))
+	switch {
+	case !own:
+		return []authenticator.Request{upstream, tenants}
+	case certified:
+		return []authenticator.Request{upstream, bearer(r.config.Accounts), tenants}
+	default:
+		return []authenticator.Request{bearer(r.config.Accounts), upstream, tenants}
 	}
-	order = append(order, authenticator.RequestFunc(r.upstream))
-	if own && certified {
-		order = append(order, bearer(r.config.Accounts))
+}
+
+// tenants asks an issuer, if the workspace of the request accepts it. Which ones
+// it does is found out only when nobody else has accepted the token.
+func (r *Requests) tenants(issuerURL string) authenticator.RequestFunc {
+	return func(req *http.Request) (*authenticator.Response, bool, error) {
+		tenant, ok := r.config.Tenants(judging(req.Context()), issuerURL)
+		if !ok {
+			return nil, false, nil
+		}
+		return bearer(tenant).AuthenticateRequest(req)
 	}
-	if tenant, ok := r.config.Tenants(judging(req.Context()), claims.Issuer); ok {
-		order = append(order, bearer(tenant))
-	}
-	return order
 }
 
 // upstream asks upstream about a request with a JWT, and keeps what its claims
