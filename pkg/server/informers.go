@@ -198,11 +198,9 @@ func informer[T metav1.Object](o *opener, getter *partition.Getter, open opening
 	if o.err != nil {
 		return nil
 	}
-	gv := open.resource.GroupVersion()
-	info, _ := runtime.SerializerInfoForMediaType(open.codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
 	storage, closer, err := getter.Open(partition.OpenConfig{
 		GroupResource: open.resource.GroupResource(),
-		Codec:         open.codecs.CodecForVersions(info.Serializer, open.codecs.UniversalDeserializer(), gv, gv),
+		Codec:         partition.CodecOf(open.codecs, runtime.ContentTypeJSON, open.resource.GroupVersion()),
 		NewFunc:       func() runtime.Object { return open.object.DeepCopyObject() },
 		NewListFunc:   func() runtime.Object { return open.list.DeepCopyObject() },
 	})

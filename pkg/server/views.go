@@ -96,19 +96,17 @@ func (h *Hub) judgeDirect(ctx context.Context, a authorizer.Attributes) (authori
 // watch may come before the read models know it.
 func storedClusters(getter *partition.Getter) (func(context.Context, logicalcluster.Name) (*corev1alpha1.LogicalCluster, error), error) {
 	resource := corev1alpha1.SchemeGroupVersion.WithResource("logicalclusters")
-	info, _ := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
-	gv := resource.GroupVersion()
 	// The connection lives as long as the process, like that of the API.
 	opened, _, err := getter.Open(partition.OpenConfig{
 		GroupResource: resource.GroupResource(),
-		Codec:         scheme.Codecs.CodecForVersions(info.Serializer, scheme.Codecs.UniversalDeserializer(), gv, gv),
+		Codec:         partition.CodecOf(scheme.Codecs, runtime.ContentTypeJSON, resource.GroupVersion()),
 		NewFunc:       func() runtime.Object { return &corev1alpha1.LogicalCluster{} },
 		NewListFunc:   func() runtime.Object { return &corev1alpha1.LogicalClusterList{} },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("failed to open %s: %w", resource.GroupResource(), err)
 	}
-	key := opened.(interface{ ResourcePrefix() string }).ResourcePrefix() + "/" + corev1alpha1.LogicalClusterName
+	key := partition.ObjectKey(opened, "", corev1alpha1.LogicalClusterName)
 	return func(ctx context.Context, workspace logicalcluster.Name) (*corev1alpha1.LogicalCluster, error) {
 		cluster := &corev1alpha1.LogicalCluster{}
 		err := opened.Get(keyspace.WithScope(ctx, keyspace.In(workspace)), key, storage.GetOptions{}, cluster)

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/apiserver/pkg/storage"
@@ -49,9 +48,9 @@ func newStorageClerk(natives, customResources *partition.Getter) (*storageClerk,
 		configMapsGVR:      &corev1.ConfigMap{},
 		bindingsGVR:        &rbacv1.ClusterRoleBinding{},
 	} {
-		c.created[gvr] = o.open(natives, gvr, codecOf(nativescheme.Codecs, runtime.ContentTypeProtobuf, gvr), empty)
+		c.created[gvr] = o.open(natives, gvr, partition.CodecOf(nativescheme.Codecs, runtime.ContentTypeProtobuf, gvr.GroupVersion()), empty)
 	}
-	c.created[logicalClustersGVR] = o.open(customResources, logicalClustersGVR, codecOf(sdkscheme.Codecs, runtime.ContentTypeJSON, logicalClustersGVR), &corev1alpha1.LogicalCluster{})
+	c.created[logicalClustersGVR] = o.open(customResources, logicalClustersGVR, partition.CodecOf(sdkscheme.Codecs, runtime.ContentTypeJSON, logicalClustersGVR.GroupVersion()), &corev1alpha1.LogicalCluster{})
 	c.clusters = o.open(customResources, logicalClustersGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{})
 	c.workspaces = o.open(customResources, workspacesGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{})
 	return c, o.err
@@ -77,21 +76,6 @@ func (o *opener) open(getter *partition.Getter, gvr schema.GroupVersionResource,
 	return opened
 }
 
-func codecOf(codecs serializer.CodecFactory, mediaType string, gvr schema.GroupVersionResource) runtime.Codec {
-	info, _ := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), mediaType)
-	gv := gvr.GroupVersion()
-	return codecs.CodecForVersions(info.Serializer, codecs.UniversalDeserializer(), gv, gv)
-}
-
-// keyOf returns the key that the registry of a resource would use.
-func keyOf(store storage.Interface, namespace, name string) string {
-	prefix := store.(interface{ ResourcePrefix() string }).ResourcePrefix()
-	if namespace == "" {
-		return prefix + "/" + name
-	}
-	return prefix + "/" + namespace + "/" + name
-}
-
 func (c *storageClerk) CreateMissing(ctx context.Context, in logicalcluster.Name, items ...item) ([]item, error) {
 	creations := make([]partition.Creation, len(items))
 	for i, it := range items {
@@ -100,7 +84,7 @@ func (c *storageClerk) CreateMissing(ctx context.Context, in logicalcluster.Name
 			return nil, fmt.Errorf("no storage is open for %s", it.gvr)
 		}
 		rest.FillObjectMetaSystemFields(it.object)
-		creations[i] = partition.Creation{Store: store, Key: keyOf(store, it.GetNamespace(), it.GetName()), Object: it.object}
+		creations[i] = partition.Creation{Store: store, Key: partition.ObjectKey(store, it.GetNamespace(), it.GetName()), Object: it.object}
 	}
 	existed, err := partition.CreateMissing(within(ctx, in), creations...)
 	if err != nil {
@@ -122,7 +106,7 @@ func within(ctx context.Context, in logicalcluster.Name) context.Context {
 
 func (c *storageClerk) GetWorkspace(ctx context.Context, in logicalcluster.Name, name string) (*tenancyv1alpha1.Workspace, error) {
 	raw := &unstructured.Unstructured{}
-	if err := c.workspaces.Get(within(ctx, in), keyOf(c.workspaces, "", name), storage.GetOptions{}, raw); err != nil {
+	if err := c.workspaces.Get(within(ctx, in), partition.ObjectKey(c.workspaces, "", name), storage.GetOptions{}, raw); err != nil {
 		return nil, storeerr.InterpretGetError(err, workspacesGVR.GroupResource(), name)
 	}
 	return typed[tenancyv1alpha1.Workspace](raw)
@@ -168,7 +152,7 @@ func (c *storageClerk) amend(ctx context.Context, store storage.Interface, gvr s
 		raw := stored.(*unstructured.Unstructured).DeepCopy()
 		return raw, change(raw)
 	})
-	err := store.GuaranteedUpdate(within(ctx, in), keyOf(store, "", name), &unstructured.Unstructured{}, false, &storage.Preconditions{UID: uid}, update, nil)
+	err := store.GuaranteedUpdate(within(ctx, in), partition.ObjectKey(store, "", name), &unstructured.Unstructured{}, false, &storage.Preconditions{UID: uid}, update, nil)
 	return storeerr.InterpretUpdateError(err, gvr.GroupResource(), name)
 }
 
@@ -183,7 +167,7 @@ func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.N
 		}
 		return nil
 	}
-	err := c.workspaces.Delete(within(ctx, in), keyOf(c.workspaces, "", name), &unstructured.Unstructured{}, &storage.Preconditions{UID: &uid}, ours, nil, storage.DeleteOptions{})
+	err := c.workspaces.Delete(within(ctx, in), partition.ObjectKey(c.workspaces, "", name), &unstructured.Unstructured{}, &storage.Preconditions{UID: &uid}, ours, nil, storage.DeleteOptions{})
 	if !errors.Is(err, errStillHeld) {
 		return storeerr.InterpretDeleteError(err, workspacesGVR.GroupResource(), name)
 	}

@@ -67,7 +67,7 @@ func storeWorkspace(t *testing.T, c *storageClerk, deleted bool, finalizers ...s
 		now := metav1.Now()
 		raw.SetDeletionTimestamp(&now)
 	}
-	if err := c.workspaces.Create(within(t.Context(), "root"), keyOf(c.workspaces, "", "org"), raw, nil, 0); err != nil {
+	if err := c.workspaces.Create(within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), raw, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,7 +84,7 @@ func TestClerkKeepsWhatItDoesNotChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := &unstructured.Unstructured{}
-	if err := c.workspaces.Get(within(t.Context(), "root"), keyOf(c.workspaces, "", "org"), storage.GetOptions{}, raw); err != nil {
+	if err := c.workspaces.Get(within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), storage.GetOptions{}, raw); err != nil {
 		t.Fatal(err)
 	}
 	if len(raw.GetManagedFields()) != 1 {
@@ -148,7 +148,7 @@ func TestCreateMissing(t *testing.T) {
 		}
 	}
 	stored := &corev1.Namespace{}
-	if err := c.created[namespacesGVR].Get(within(t.Context(), "o1"), keyOf(c.created[namespacesGVR], "", "default"), storage.GetOptions{}, stored); err != nil {
+	if err := c.created[namespacesGVR].Get(within(t.Context(), "o1"), partition.ObjectKey(c.created[namespacesGVR], "", "default"), storage.GetOptions{}, stored); err != nil {
 		t.Fatal(err)
 	}
 	if stored.UID != namespace.GetUID() || stored.CreationTimestamp.IsZero() {

@@ -115,7 +115,7 @@ func (w *town) create(ctx context.Context, name string, random *randomIDs) (logi
 	}
 	raw := &unstructured.Unstructured{Object: content}
 	raw.SetGroupVersionKind(tenancyv1alpha1.SchemeGroupVersion.WithKind("Workspace"))
-	return logicalcluster.Name(workspace.Spec.Cluster), workspace.UID, w.clerk.workspaces.Create(within(ctx, "root"), keyOf(w.clerk.workspaces, "", name), raw, nil, 0)
+	return logicalcluster.Name(workspace.Spec.Cluster), workspace.UID, w.clerk.workspaces.Create(within(ctx, "root"), partition.ObjectKey(w.clerk.workspaces, "", name), raw, nil, 0)
 }
 
 // randomIDs counts, so that a run can be repeated.
