@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -73,7 +75,8 @@ func depthOf(body []byte, kind string) int {
 	case strings.HasPrefix(strings.ToLower(kind), string(types.JSONPatchType)):
 		return max(depthOfJSON(trimmed), depthOfPatch(trimmed))
 	case bytes.HasPrefix(body, protobufPrefix):
-		return depthOfProtobuf(body[len(protobufPrefix):], maxDepth+1)
+		walk := protobufWalk{jsonLeft: 8 * len(body)}
+		return walk.depth(body[len(protobufPrefix):], maxDepth+1)
 	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !strings.Contains(strings.ToLower(kind), "yaml"):
 		return depthOfJSON(trimmed)
 	default:
@@ -145,14 +148,21 @@ func pointerDepth(pointer json.RawMessage) int {
 // protobufPrefix begins what Kubernetes encodes by protobuf.
 var protobufPrefix = []byte("k8s\x00")
 
-// depthOfProtobuf returns how deeply messages in body can be nested, up to most.
-// The wire does not tell a message from a string: what can be read as a message
-// counts as one, up to where it cannot be read any more, as decoders go that far.
-// A schema that a decoder or a validator follows down too far is the end of the
-// process: a stack that overflows is not a panic, and nobody can recover from it.
+// protobufWalk goes once through a message.
+type protobufWalk struct {
+	// jsonLeft bounds how much is read as JSON, which can be tried at each level.
+	jsonLeft int
+}
+
+// depth returns how deeply messages in body can be nested, up to most, and JSON
+// that lies in them. The wire does not tell a message from a string: what can be
+// read as a message counts as one, up to where it cannot be read any more, as
+// decoders go that far. A schema that a decoder or a validator follows down too far
+// is the end of the process: a stack that overflows is not a panic, and nobody can
+// recover from it.
 //
-// Each byte is looked at once at most, as part of the innermost message.
-func depthOfProtobuf(body []byte, most int) int {
+// Each byte is looked at once, as part of the innermost message.
+func (w *protobufWalk) depth(body []byte, most int) int {
 	deepest := 0
 	for len(body) > 0 && deepest < most {
 		payload, rest, ok := nextField(body)
@@ -160,11 +170,27 @@ func depthOfProtobuf(body []byte, most int) int {
 			break
 		}
 		if len(payload) > 0 {
-			deepest = max(deepest, 1+depthOfProtobuf(payload, most-1))
+			deepest = max(deepest, 1+w.depth(payload, most-1), w.embedded(payload))
 		}
 		body = rest
 	}
 	return deepest
+}
+
+// embedded returns how deeply JSON in a field is nested, if it is too deep, as it
+// may be in fields that hold any. What only looks like JSON is text.
+func (w *protobufWalk) embedded(payload []byte) int {
+	text := bytes.TrimSpace(payload)
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return 0
+	}
+	if w.jsonLeft -= len(text); w.jsonLeft < 0 {
+		return maxDepth + 1
+	}
+	if depth := depthOfJSON(text); depth > maxDepth && json.Valid(text) {
+		return depth
+	}
+	return 0
 }
 
 // The wire types of protobuf.
@@ -215,6 +241,9 @@ func NewDepth() *Depth { return &Depth{admission.NewHandler(admission.Create, ad
 
 // Validate refuses objects that are nested too deeply.
 func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if object := accessor(a.GetObject()); object != nil && deepFields(object.GetManagedFields()) {
+		return tooDeep()
+	}
 	switch object := a.GetObject().(type) {
 	case runtime.Unstructured:
 		if deeper(object.UnstructuredContent(), maxDepth) {
@@ -226,6 +255,13 @@ func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.
 		}
 	}
 	return nil
+}
+
+// deepFields reports whether somebody wrote fields that no object can have.
+func deepFields(managed []metav1.ManagedFieldsEntry) bool {
+	return slices.ContainsFunc(managed, func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.FieldsV1 != nil && depthOfJSON(entry.FieldsV1.Raw) > 2*maxDepth
+	})
 }
 
 // deeper reports whether value is nested deeper than levels.

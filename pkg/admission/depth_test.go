@@ -33,6 +33,22 @@ func nestedProtobuf(levels int) string {
 	return string(bytes.Join(append([][]byte{protobufPrefix}, prefixes...), nil))
 }
 
+// textField is a message with a string in it.
+func textField(text string) string {
+	return string(binary.AppendUvarint([]byte{0x0a}, uint64(len(text)))) + text
+}
+
+// TestWalkingEnds: what looks like JSON at each level is not read again and again.
+func TestWalkingEnds(t *testing.T) {
+	message := []byte("{")
+	for range maxDepth - 1 {
+		message = append(append([]byte("{\x0a"), binary.AppendUvarint(nil, uint64(len(message)))...), message...)
+	}
+	if got := depthOf(append([]byte("k8s\x00\x0a"), append(binary.AppendUvarint(nil, uint64(len(message))), message...)...), ""); got <= maxDepth {
+		t.Errorf("depth %d", got)
+	}
+}
+
 func TestDepthOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -46,6 +62,9 @@ func TestDepthOf(t *testing.T) {
 		"protobuf, all types": {"k8s\x00\x08\x01\x11aaaaaaaa\x15aaaa\x0b\x0c\x12\x02\x08\x01", 1},
 		"protobuf, cut off":   {"k8s\x00\x0a\x02\x08\x01\x12\x7f", 1},
 		"protobuf, too long":  {"k8s\x00\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 0},
+		"protobuf, text":      {"k8s\x00" + textField("["+strings.Repeat("[", 500)+" a log"), 1},
+		"protobuf, JSON":      {"k8s\x00" + textField(` {"a":[]}`), 1},
+		"protobuf, deep JSON": {"k8s\x00" + textField(" \n"+nested(300)), 300},
 		"protobuf, no varint": {"k8s\x00\x08\xff", 0},
 		"empty":               {"", 0},
 		"a scalar":            {`"{{{{"`, 0},

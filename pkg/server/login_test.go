@@ -7,11 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,6 +127,37 @@ func TestIssuersOfTheOperator(t *testing.T) {
 		if user, err := whoami(ctx, t, p.token(t, map[string]any{"sub": name}), path); !apierrors.IsUnauthorized(err) {
 			t.Errorf("%s: %v, %v; expected unauthorized", name, user, err)
 		}
+	}
+}
+
+// websocketHeaders are those of a request that is to become a websocket, with a
+// token in the place that browsers have for it.
+func websocketHeaders(authorization, token string) map[string]string {
+	return map[string]string{
+		"Authorization": authorization, "Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-Websocket-Version": "13", "Sec-Websocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+		"Sec-Websocket-Protocol": "base64url.bearer.authorization.k8s.io." + base64.RawURLEncoding.EncodeToString([]byte(token)) + ", v4.channel.k8s.io",
+	}
+}
+
+// TestClaimsAreBoundedWhereverTheTokenIs: a token that is looked for in one place,
+// and found by Kubernetes in another, was a way around the bounds of claims.
+func TestClaimsAreBoundedWhereverTheTokenIs(t *testing.T) {
+	p := newProvider(t)
+	path, _ := newWorkspace(t)
+	letIn(t, path, "devs")
+	configure(t, p.trusted())
+	t.Cleanup(func() { configure(t) })
+	ctx := minute(t)
+	await(ctx, t, "the configuration is read again", func() error { _, err := whoami(ctx, t, p.token(t, nil), path); return err })
+	for _, authorization := range []string{"", "Basic eDp5", "Bearer garbage", "Bearer a.b.c"} {
+		t.Run(authorization, func(t *testing.T) {
+			header := websocketHeaders(authorization, p.token(t, nil))
+			// The token grants what the group devs may, and system:masters nothing.
+			if code, answer := send(ctx, t, "", http.MethodGet, "/clusters/*/api/v1/configmaps?limit=1", nil, header); code != http.StatusForbidden && code != http.StatusUnauthorized {
+				t.Errorf("all workspaces: %d, %s", code, answer)
+			}
+		})
 	}
 }
 
