@@ -59,6 +59,9 @@ func (c *createCommand) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if _, exists := session.Kubeconfig.Contexts[c.contextName]; exists && c.contextName != "" && !c.ignoreExisting {
+		return fmt.Errorf("context %q already exists in kubeconfig: choose another name for --create-context; nothing was created", c.contextName)
+	}
 	workspace, err := c.createAndWait(ctx, client.Workspaces(hub, parent), wanted)
 	if err != nil {
 		return cli.Explain(err, session.Base)
@@ -107,7 +110,7 @@ func parseType(typed string, mustBeAbsolute bool) (*tenancyv1alpha1.WorkspaceTyp
 	if typed == "" {
 		return nil, nil
 	}
-	path, name := logicalcluster.Path(strings.TrimPrefix(typed, ":")).Split()
+	path, name := logicalcluster.Path(strings.TrimPrefix(strings.ReplaceAll(typed, "/", ":"), ":")).Split()
 	if mustBeAbsolute && !path.HasPrefix(logicalcluster.Root.Path()) || mustBeAbsolute && path == "" {
 		return nil, errors.New("--ignore-existing must not be used with non-absolute type path")
 	}

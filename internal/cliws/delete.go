@@ -209,6 +209,7 @@ func (v vigil) awaitGone(path logicalcluster.Path, wanted *tenancyv1alpha1.Works
 		// One that was made anew under the name is none of ours.
 		return workspace == nil || workspace.UID != wanted.UID, nil
 	}
+	v.left = fmt.Errorf("interrupted: the deletion of workspace %q goes on by itself", path.String())
 	v.tell = func(workspace *tenancyv1alpha1.Workspace) string {
 		return fmt.Sprintf("Workspace %q is not gone yet: %s", path.String(), heldBy(workspace))
 	}
@@ -226,7 +227,7 @@ func heldBy(workspace *tenancyv1alpha1.Workspace) string {
 			parts = append(parts, condition.Message)
 		}
 	}
-	if terminators := workspace.Status.Terminators; len(terminators) > 0 {
+	if terminators := workspace.Status.Terminators; len(terminators) > 0 && len(parts) == 0 {
 		parts = append(parts, fmt.Sprintf("waiting for terminators %s", join(terminators)))
 	}
 	foreign := slices.DeleteFunc(slices.Clone(workspace.Finalizers), func(name string) bool {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"k8s.io/client-go/tools/clientcmd"
@@ -26,6 +27,7 @@ import (
 //	death       the course of workspaces that are deleted from now on
 //	kubeconfig  current context, then "<context> <cluster> <user>" and "<cluster>=<server>" lines; prints it when empty
 //	ws          the words after "kubectl ws"; prints what it prints
+//	interrupted the same, with Ctrl-C as soon as it waits
 //	requests    prints what the hub was asked since the last time
 //
 // "HUB" stands for the address of the hub, "HOME" for the home directory.
@@ -66,7 +68,13 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 	case "kubeconfig":
 		return s.kubeconfig(t, d.Input)
 	case "ws":
-		return s.ws(d.Input)
+		return s.ws(t.Context(), d.Input, s.hub.time.after)
+	case "interrupted":
+		ctx, interrupt := context.WithCancel(t.Context())
+		return s.ws(ctx, d.Input, func(time.Duration) <-chan time.Time {
+			interrupt()
+			return nil
+		})
 	case "requests":
 		asked := strings.Join(s.hub.requests, "\n")
 		s.hub.requests = nil
@@ -107,17 +115,17 @@ func (s *scene) kubeconfig(t *testing.T, input string) string {
 	return s.inside(b.String())
 }
 
-func (s *scene) ws(input string) string {
+func (s *scene) ws(ctx context.Context, input string, after func(time.Duration) <-chan time.Time) string {
 	var out bytes.Buffer
 	errOut := &listener{said: s.hub.time.said}
 	cmd := newCommand(environment{
 		streams:  cli.Streams{In: strings.NewReader(""), Out: &out, ErrOut: errOut},
 		userHome: func() (string, error) { return s.home, nil },
 		terminal: func(io.Writer) bool { return false },
-		after:    s.hub.time.after,
+		after:    after,
 	})
 	cmd.SetArgs(strings.Fields(s.outside(input)))
-	code := cli.Main(context.Background(), cmd)
+	code := cli.Main(ctx, cmd)
 
 	b := &strings.Builder{}
 	b.WriteString(out.String())

@@ -40,6 +40,8 @@ type vigil struct {
 	tell func(*tenancyv1alpha1.Workspace) string
 	// late is the error for a wait that took too long.
 	late func(*tenancyv1alpha1.Workspace) error
+	// left is the error for one that was given up with Ctrl-C.
+	left error
 
 	// slow is set once patience is over; said is what was printed last.
 	slow bool
@@ -52,6 +54,15 @@ var errBroken = errors.New("watch ended")
 // until returns the workspace that ended the wait, nil when it is gone. last is
 // what is known of it.
 func (v *vigil) until(ctx context.Context, last *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
+	current, err := v.follow(ctx, last)
+	if errors.Is(err, context.Canceled) {
+		return nil, v.left
+	}
+	return current, err
+}
+
+// follow watches again and again.
+func (v *vigil) follow(ctx context.Context, last *tenancyv1alpha1.Workspace) (*tenancyv1alpha1.Workspace, error) {
 	deadline, impatient := v.deadline(), v.after(patience)
 	for {
 		current, err := v.watch(ctx, last, deadline, impatient)
@@ -152,6 +163,7 @@ func (v vigil) awaitReady(name string) *vigil {
 		}
 		return isReady(workspace), nil
 	}
+	v.left = fmt.Errorf("interrupted: workspace %q is there and goes on by itself; 'kubectl ws delete %s' takes it away", name, name)
 	v.tell = func(workspace *tenancyv1alpha1.Workspace) string {
 		return fmt.Sprintf("Workspace %q is not ready yet: %s", name, waitsFor(workspace))
 	}

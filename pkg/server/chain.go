@@ -37,6 +37,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 	return []link{
 		h.issuers.WithPublicDocuments,
 		h.router.Wrap,
+		discovery.WithPlainRefusals,
 		h.mounts.Keep,
 		upstream,
 		h.whenReady(config.Serializer),

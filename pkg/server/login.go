@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apiserver/pkg/authentication/token/tokenfile"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/util/cert"
 
@@ -36,6 +37,11 @@ func (o *Options) validateLogin() error {
 			return fmt.Errorf("--authentication-config %s: %w", o.Login.AuthenticationConfigFile, err)
 		}
 		return fmt.Errorf("--oidc-*: %w", err)
+	}
+	if o.TokenAuthFile != "" {
+		if _, err := tokenfile.NewCSV(o.TokenAuthFile); err != nil {
+			return fmt.Errorf("--token-auth-file: %w", err)
+		}
 	}
 	if o.ClientCAFile == "" {
 		return nil

@@ -56,6 +56,8 @@ func TestLoginFlags(t *testing.T) {
 		"an unknown field":  {[]string{"--authentication-config=" + file("f", header+"jwts: []\n")}, []string{"--authentication-config", "jwts"}},
 		"no user":           {[]string{"--authentication-config=" + file("u", noUser)}, []string{"jwt[0].claimMappings.username"}},
 		"both":              {[]string{"--oidc-issuer-url=https://a.example.com", "--oidc-client-id=a", "--authentication-config=" + file("b", header)}, []string{"mutually exclusive"}},
+		"no tokens":         {[]string{"--token-auth-file=/nowhere"}, []string{"--token-auth-file", "no such file"}},
+		"a token of nobody": {[]string{"--token-auth-file=" + file("t", "token,user\n")}, []string{"--token-auth-file", "3 columns"}},
 		"no authority":      {[]string{"--client-ca-file=/nowhere"}, []string{"--client-ca-file", "no such file"}},
 		"not an authority":  {[]string{"--client-ca-file=" + file("c", "x")}, []string{"--client-ca-file"}},
 		"no network":        {[]string{"--tenant-egress-allow=localhost"}, []string{"--tenant-egress-allow", "localhost"}},

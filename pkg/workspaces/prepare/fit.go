@@ -53,7 +53,7 @@ func allowed(limit *tenancyv1alpha1.WorkspaceTypeSelector, who string) string {
 	if limit.None {
 		return "nothing is allowed as " + who
 	}
-	return fmt.Sprintf("%s has to be of one of the types %v", who, limit.Types)
+	return fmt.Sprintf("%s has to be of one of the types %v, or of a type that extends one of them", who, limit.Types)
 }
 
 // lineage returns kind and all types it extends. One that was deleted is still

@@ -35,7 +35,7 @@ func TestFits(t *testing.T) {
 		"types in a circle":            {"one", "two", ""},
 		"unknown parent":               {"nobody", "universal", ""},
 		"organization in universal":    {"universal", "organization", `its parent has to be of one of the types [root:root]`},
-		"team in universal":            {"universal", "team", `its parent has to be of one of the types [root:organization root:team]`},
+		"team in universal":            {"universal", "team", `its parent has to be of one of the types [root:organization root:team], or of a type that extends one of them`},
 		"what extends team, in root":   {"root", "squad", `its parent has to be of one of the types [root:organization root:team]`},
 		"organization in organization": {"organization", "organization", `its parent has to be`},
 		"another root":                 {"root", "root", "nothing is allowed as its parent"},
