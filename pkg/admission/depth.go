@@ -260,7 +260,7 @@ func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.
 // deepFields reports whether somebody wrote fields that no object can have.
 func deepFields(managed []metav1.ManagedFieldsEntry) bool {
 	return slices.ContainsFunc(managed, func(entry metav1.ManagedFieldsEntry) bool {
-		return entry.FieldsV1 != nil && depthOfJSON(entry.FieldsV1.Raw) > 2*maxDepth
+		return entry.FieldsV1 != nil && depthOfJSON(entry.FieldsV1.GetRawBytes()) > 2*maxDepth
 	})
 }
 
