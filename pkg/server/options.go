@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 	kubeoptions "k8s.io/kubernetes/pkg/kubeapiserver/options"
 
 	"github.com/atriumhub/atrium/pkg/access"
@@ -117,6 +120,10 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--bind-address %q is not an IP address", o.BindAddress)
 	case o.SecurePort < 0 || o.SecurePort > 65535:
 		return fmt.Errorf("--secure-port %d is not a port: use 1 to 65535, or 0 to pick a free one", o.SecurePort)
+	case o.ExternalHost != "" && net.ParseIP(o.ExternalHost) == nil && len(validation.IsDNS1123Subdomain(o.ExternalHost)) > 0:
+		return fmt.Errorf("--external-hostname %q is neither a host name nor an IP address", o.ExternalHost)
+	case slices.ContainsFunc(o.AlwaysAllowPaths, func(path string) bool { return !strings.HasPrefix(path, "/") }):
+		return fmt.Errorf("--authorization-always-allow-paths has %q: every path begins with /", o.AlwaysAllowPaths)
 	case len(o.EtcdServers) == 0 && (o.EtcdCAFile != "" || o.EtcdCertFile != "" || o.EtcdKeyFile != ""):
 		return fmt.Errorf("--etcd-cafile, --etcd-certfile and --etcd-keyfile need --etcd-servers")
 	case (o.EtcdCertFile == "") != (o.EtcdKeyFile == ""):

@@ -1,6 +1,7 @@
 package workspaces
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -60,7 +61,7 @@ func reported(workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.Logica
 
 // label makes label and owner annotation of workspace follow its phase.
 func label(workspace *tenancyv1alpha1.Workspace) {
-	if phase := string(workspace.Status.Phase); workspace.Labels[tenancyv1alpha1.PhaseLabel] != phase {
+	if phase := phaseLabel(workspace); workspace.Labels[tenancyv1alpha1.PhaseLabel] != phase {
 		if workspace.Labels == nil {
 			workspace.Labels = map[string]string{}
 		}
@@ -73,7 +74,13 @@ func label(workspace *tenancyv1alpha1.Workspace) {
 
 func labelled(workspace *tenancyv1alpha1.Workspace) bool {
 	_, shorter := shorterOwner(workspace)
-	return !shorter && workspace.Labels[tenancyv1alpha1.PhaseLabel] == string(workspace.Status.Phase)
+	return !shorter && workspace.Labels[tenancyv1alpha1.PhaseLabel] == phaseLabel(workspace)
+}
+
+// phaseLabel is the phase as readers of the API see it, who are told the default
+// where nothing is stored.
+func phaseLabel(workspace *tenancyv1alpha1.Workspace) string {
+	return string(cmp.Or(workspace.Status.Phase, corev1alpha1.LogicalClusterPhaseScheduling))
 }
 
 // shorterOwner returns what the owner annotation of a ready workspace is to be

@@ -46,6 +46,8 @@ func TestStartRefuses(t *testing.T) {
 		{"data that is none", []string{"--root-dir", garbage}, []string{garbage, "corrupt", "backup"}, "writable"},
 		{"a port that is none", []string{"--root-dir", t.TempDir(), "--secure-port", "70000"}, []string{"--secure-port", "70000"}, "taken"},
 		{"an address that is none", []string{"--root-dir", t.TempDir(), "--bind-address", "localhost"}, []string{"--bind-address", "localhost"}, "taken"},
+		{"a name that is none", []string{"--root-dir", t.TempDir(), "--external-hostname", "a b"}, []string{"--external-hostname", "a b"}, "taken"},
+		{"a path that is none", []string{"--root-dir", t.TempDir(), "--authorization-always-allow-paths", "foo"}, []string{"--authorization-always-allow-paths", "begins with /"}, "taken"},
 		{"no such token file", []string{"--root-dir", t.TempDir(), "--token-auth-file", "/nowhere/tokens.csv"}, []string{"/nowhere/tokens.csv"}, "corrupt"},
 		{"an unknown flag", []string{"--rootdir", t.TempDir()}, []string{"--rootdir"}, "corrupt"},
 	}
