@@ -15,6 +15,10 @@ const (
 	// that. What Go's default gives to an empty hub is what this gives too.
 	spareHeap  = 16 << 20
 	spareShare = 0.5
+	// startPercent is how much the heap may grow while the hub reads what is
+	// stored. Most of what it allocates then stays, so that collecting often finds
+	// little.
+	startPercent = 200
 	// worthwhile is by how many percent the pace has to be wrong to be changed:
 	// changing it stops the process for a moment.
 	worthwhile = 5
@@ -36,13 +40,19 @@ type garbagePace struct {
 	live    []metrics.Sample
 }
 
-// paceGarbage sets the pace from now on, unless the operator has set one.
-func paceGarbage() {
+// paceGarbage sets the pace for starting, and returns what sets it for what comes
+// after that, when what reading took is given back. If the operator has set a
+// pace, both do nothing.
+func paceGarbage() (started func()) {
 	if os.Getenv("GOGC") != "" {
-		return
+		return func() {}
 	}
-	p := &garbagePace{percent: 100, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
-	p.collected()
+	debug.SetGCPercent(startPercent)
+	return func() {
+		p := &garbagePace{percent: startPercent, live: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
+		p.collected()
+		debug.FreeOSMemory()
+	}
 }
 
 // collected is called after a collection, and arranges to be called after the

@@ -40,7 +40,7 @@ func (h *Hub) phases() []phase {
 // Run starts the hub, calls ready once it is, and serves until ctx ends. It
 // returns when everything has stopped and every acknowledged write is on disk.
 func (h *Hub) Run(ctx context.Context, ready func()) error {
-	paceGarbage()
+	started := paceGarbage()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer h.release()
 	defer h.stopped.Wait()
@@ -54,6 +54,7 @@ func (h *Hub) Run(ctx context.Context, ready func()) error {
 		}
 	}
 	ready()
+	h.stopped.Go(started)
 	select {
 	case <-ctx.Done():
 		h.ready.Store(false)
