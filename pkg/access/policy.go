@@ -49,7 +49,7 @@ func (c *Chain) policyAllows(ctx context.Context, policy Policy, r request) bool
 	}
 	there := target.With(ctx, target.Target{Path: policy.Workspace.Path(), Identity: policy.Workspace})
 	for _, u := range identity.Effective(r.GetUser(), r.target.Identity) {
-		decision, _, err := c.config.RBAC.Authorize(there, asUser{r.Attributes, binding(u, r.target.Identity, policy.Workspace)})
+		decision, _, err := c.config.RBAC.Authorize(there, identity.AskedBy{Attributes: r.Attributes, User: binding(u, r.target.Identity, policy.Workspace)})
 		if err == nil && decision == authorizer.DecisionAllow {
 			return true
 		}

@@ -57,7 +57,7 @@ func (r *RBAC) Authorize(ctx context.Context, a authorizer.Attributes) (authoriz
 	}
 	refusal := ""
 	for _, u := range identity.Effective(a.GetUser(), judging(ctx)) {
-		decision, reason, err := r.plain.Authorize(ctx, asUser{a, u})
+		decision, reason, err := r.plain.Authorize(ctx, identity.AskedBy{Attributes: a, User: u})
 		if err != nil || decision == authorizer.DecisionAllow {
 			return decision, reason, err
 		}

@@ -54,7 +54,7 @@ func (c *Chain) askWebhook(ctx context.Context, r request) (authorizer.Decision,
 	if r.target.Identity.Empty() || reservedIdentity(r) || hubOnly(r) {
 		return authorizer.DecisionNoOpinion, "", nil
 	}
-	asked := asUser{r.Attributes, inWorkspace(r.GetUser(), r.target.Identity)}
+	asked := identity.AskedBy{Attributes: r.Attributes, User: inWorkspace(r.GetUser(), r.target.Identity)}
 	decision, reason, err := c.config.Webhook.Authorize(ctx, asked)
 	if decision == authorizer.DecisionAllow && err == nil {
 		return decision, reason, nil
@@ -79,12 +79,3 @@ func inWorkspace(u user.Info, workspace logicalcluster.Name) user.Info {
 	extra[WebhookClusterExtraKey] = []string{workspace.String()}
 	return &user.DefaultInfo{Name: known.GetName(), UID: known.GetUID(), Groups: known.GetGroups(), Extra: extra}
 }
-
-// asUser is the same question for another user.
-type asUser struct {
-	authorizer.Attributes
-	user user.Info
-}
-
-// GetUser returns the other user.
-func (a asUser) GetUser() user.Info { return a.user }

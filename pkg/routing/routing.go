@@ -123,7 +123,7 @@ func (r *Router) routeView(ctx context.Context, path string) (target.Target, key
 	kind, _ := cut(path[len(servicesPrefix):])
 	view, ok := r.config.Views[kind]
 	if !ok {
-		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: the hub has no service %q", ErrNotFound, shorten(kind))
+		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: the hub has no service %q", ErrNotFound, target.Shorten(kind))
 	}
 	return view(ctx, path)
 }
@@ -137,15 +137,7 @@ func cut(s string) (segment, rest string) {
 }
 
 func malformed(segment string) error {
-	return fmt.Errorf("%w %q: write lower-case names joined by colons, as in root:org:team", ErrMalformed, shorten(segment))
-}
-
-// shorten keeps a stranger's 10 kB out of messages and logs.
-func shorten(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return s[:80] + "..."
+	return fmt.Errorf("%w %q: write lower-case names joined by colons, as in root:org:team", ErrMalformed, target.Shorten(segment))
 }
 
 // withPath gives a request that nobody else holds another path.

@@ -134,19 +134,26 @@ func newWorkspace(t *testing.T) (logicalcluster.Path, *tenancyv1alpha1.Workspace
 	}
 	ready := awaitReady(ctx, t, admin, made.Name)
 	path := logicalcluster.Path("root").Join(made.Name)
+	makeAdmin(ctx, t, admin, path, "alice")
+	return path, ready
+}
+
+// makeAdmin makes a user, who has a token, administer a workspace, and waits
+// until it may enter.
+func makeAdmin(ctx context.Context, t *testing.T, admin *client.Hub, path logicalcluster.Path, name string) {
+	t.Helper()
 	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "alice"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "alice"}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
 	}
 	if _, err := admin.Kubernetes(path).RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "alice may enter", func() error {
-		_, err := withToken(t, "alice-token").Kubernetes(path).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	await(ctx, t, name+" may enter", func() error {
+		_, err := withToken(t, name+"-token").Kubernetes(path).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 		return err
 	})
-	return path, ready
 }
 
 func awaitReady(ctx context.Context, t *testing.T, hub *client.Hub, name string) *tenancyv1alpha1.Workspace {

@@ -120,18 +120,7 @@ func customers(t *testing.T) logicalcluster.Path {
 	defer cancel()
 	awaitReady(ctx, t, admin, made.Name)
 	path := logicalcluster.Path("root").Join(made.Name)
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "bob"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "bob"}},
-	}
-	if _, err := admin.Kubernetes(path).RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	await(ctx, t, "bob may enter", func() error {
-		_, err := withToken(t, "bob-token").Kubernetes(path).CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
-		return err
-	})
+	makeAdmin(ctx, t, admin, path, "bob")
 	return path
 }
 

@@ -94,3 +94,12 @@ func From(ctx context.Context) (Target, bool) {
 	t, ok := ctx.Value(contextKey{}).(Target)
 	return t, ok
 }
+
+// Shorten keeps a stranger's 10 kB out of messages and logs: what a request
+// names is repeated up to 80 bytes of it.
+func Shorten(s string) string {
+	if len(s) <= 80 {
+		return s
+	}
+	return s[:80] + "..."
+}

@@ -83,7 +83,7 @@ func (l *Lifecycle) refusal(a authorizer.Attributes, single bool) string {
 		if a.GetVerb() == "get" && IsDescription(a.GetPath()) {
 			return ""
 		}
-		return fmt.Sprintf("the view of %ss does not serve %s %s", l.role, a.GetVerb(), shorten(a.GetPath()))
+		return fmt.Sprintf("the view of %ss does not serve %s %s", l.role, a.GetVerb(), target.Shorten(a.GetPath()))
 	case !isOwn(a):
 		return fmt.Sprintf("the view of %ss shows logicalclusters.core.kcp.io of many workspaces, and %s only of one: use /clusters/<workspace ID> in place of /clusters/*", l.role, resourceOf(a))
 	}
@@ -112,7 +112,7 @@ func (l *Lifecycle) authorizeVisit(ctx context.Context, v visit, a authorizer.At
 	}
 	direct := v.target
 	direct.Visitor = nil
-	decision, reason, err := l.ask.Inside.Authorize(target.With(ctx, direct), asUser{a, v.user})
+	decision, reason, err := l.ask.Inside.Authorize(target.With(ctx, direct), identity.AskedBy{Attributes: a, User: v.user})
 	if decision != authorizer.DecisionAllow && who.Rules == nil {
 		reason = strings.TrimSuffix(fmt.Sprintf("%s %q acts here as %q, who created the workspace: %s", l.role, who.Key, v.user.GetName(), reason), ": ")
 	}
@@ -128,21 +128,12 @@ func (l *Lifecycle) authorizeByRules(who *target.Visitor, a authorizer.Attribute
 	if described || permitted {
 		return authorizer.DecisionAllow, "", nil
 	}
-	what := shorten(a.GetPath())
+	what := target.Shorten(a.GetPath())
 	if a.IsResourceRequest() {
 		what = resourceOf(a)
 	}
 	return authorizer.DecisionDeny, fmt.Sprintf("no rule in spec.%sPermissions of the workspace type allows %s %q to %s %s", l.role, l.role, who.Key, verbOn(a), what), nil
 }
-
-// asUser is a request made by another user.
-type asUser struct {
-	authorizer.Attributes
-	user user.Info
-}
-
-// GetUser implements authorizer.Attributes.
-func (a asUser) GetUser() user.Info { return a.user }
 
 // visit is how a request goes on into a workspace: what it is about, and who
 // makes it there.

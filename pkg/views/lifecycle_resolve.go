@@ -22,7 +22,7 @@ import (
 func (l *Lifecycle) Resolve(_ context.Context, path string) (target.Target, keyspace.Scope, string, error) {
 	refuse := func(what, got string) (target.Target, keyspace.Scope, string, error) {
 		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected /services/%s/<workspace>:<type>/clusters/<workspace ID or *>/..., as in status.virtualWorkspaces of the WorkspaceType",
-			ErrMalformed, what, shorten(got), l.kind)
+			ErrMalformed, what, target.Shorten(got), l.kind)
 	}
 	prefix := "/services/" + l.kind + "/"
 	segments := strings.SplitN(strings.TrimPrefix(path, prefix), "/", 4)

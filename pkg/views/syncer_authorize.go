@@ -90,7 +90,7 @@ func refusal(ctx context.Context, a authorizer.Attributes) string {
 		if scope, _ := keyspace.ScopeFrom(ctx); a.GetVerb() == "get" && scope.All() && isDiscovery(a.GetPath()) {
 			return ""
 		}
-		return fmt.Sprintf("the view of a sync target does not serve %s %s", a.GetVerb(), shorten(a.GetPath()))
+		return fmt.Sprintf("the view of a sync target does not serve %s %s", a.GetVerb(), target.Shorten(a.GetPath()))
 	}
 	resource := resourceOf(a)
 	if !shown(a.GetAPIGroup(), a.GetResource()) {

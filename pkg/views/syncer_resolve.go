@@ -30,7 +30,7 @@ var uidExp = regexp.MustCompile(`^[-0-9a-zA-Z]{1,64}$`)
 // looks nothing up: whether the SyncTarget exists is a question of Authorize.
 func (s *Syncer) Resolve(_ context.Context, path string) (target.Target, keyspace.Scope, string, error) {
 	refuse := func(what, got string) (target.Target, keyspace.Scope, string, error) {
-		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected %s", ErrMalformed, what, shorten(got), syncerShape)
+		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected %s", ErrMalformed, what, target.Shorten(got), syncerShape)
 	}
 	segments := strings.SplitN(strings.TrimPrefix(path, syncerPrefix), "/", 6)
 	if !strings.HasPrefix(path, syncerPrefix) || len(segments) < 5 || segments[3] != "clusters" {

@@ -89,17 +89,9 @@ func verbOn(a authorizer.Attributes) string {
 	if a.GetSubresource() == "" {
 		return a.GetVerb()
 	}
-	return a.GetVerb() + " of subresource " + shorten(a.GetSubresource())
+	return a.GetVerb() + " of subresource " + target.Shorten(a.GetSubresource())
 }
 
 func resourceOf(a authorizer.Attributes) string {
 	return strings.TrimSuffix(a.GetResource()+"."+a.GetAPIGroup(), ".")
-}
-
-// shorten keeps a stranger's 10 kB out of messages and logs.
-func shorten(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return s[:80] + "..."
 }
