@@ -39,9 +39,10 @@ type Catalog struct {
 
 // workspace is what a workspace has of its own.
 type workspace struct {
-	local []*API // sorted by CRD name; shared, see Catalog.shapes
-	bound []NativeAPIName
-	set   *Set
+	local   []*API // sorted by CRD name; shared, see Catalog.shapes
+	bound   []*API // sorted by shape; shared likewise
+	natives []NativeAPIName
+	set     *Set
 }
 
 // shared is a value that several workspaces hold.
@@ -159,9 +160,9 @@ func (c *Catalog) Delete(ws logicalcluster.Name, name string) {
 	c.change(ws, func(w *workspace) { w.local = without(w.local, name) })
 }
 
-// SetBound replaces the native APIs that ws has bound. Names the catalog does
-// not know are ignored: they belong to exports that are no native APIs.
-func (c *Catalog) SetBound(ws logicalcluster.Name, names ...NativeAPIName) {
+// SetBound replaces what ws has by its bindings: the APIs of exports, and the
+// native APIs. Names of native APIs that the catalog does not know are ignored.
+func (c *Catalog) SetBound(ws logicalcluster.Name, apis []*API, names ...NativeAPIName) {
 	var known []NativeAPIName
 	for _, name := range names {
 		if _, ok := c.natives[name]; ok {
@@ -170,7 +171,10 @@ func (c *Catalog) SetBound(ws logicalcluster.Name, names ...NativeAPIName) {
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)
-	if !c.change(ws, func(w *workspace) { w.bound = known }) {
+	apis = slices.Clone(apis)
+	slices.SortFunc(apis, byShape)
+	apis = slices.CompactFunc(apis, func(a, b *API) bool { return a.Shape == b.Shape })
+	if !c.change(ws, func(w *workspace) { w.bound, w.natives = apis, known }) {
 		return
 	}
 	c.mu.Lock()
@@ -195,8 +199,8 @@ func (c *Catalog) OnUnused(callback func(shape string)) {
 	c.unused = append(c.unused, callback)
 }
 
-// OnRebound registers a function that is called when the native APIs bound in
-// a workspace changed, which may free names or take them away.
+// OnRebound registers a function that is called when what a workspace has by its
+// bindings changed, which may free names or take them away.
 func (c *Catalog) OnRebound(callback func(logicalcluster.Name)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -228,9 +232,11 @@ func (c *Catalog) Claims(ws logicalcluster.Name, group string) []schemas.Claim {
 func claimOf(api *API) schemas.Claim {
 	claim := schemas.Claim{Group: api.Group, Precedes: true}
 	claim.Names.Plural = api.Resource
+	if api.CRD != nil {
+		claim.Names = api.CRD.Status.AcceptedNames
+	}
 	if api.Origin == schemas.System {
 		claim.Owner = fmt.Sprintf("the hub's own API %q", api.GroupResource())
-		claim.Names = api.CRD.Status.AcceptedNames
 		return claim
 	}
 	claim.Owner = fmt.Sprintf("the API %q bound from %q", api.GroupResource(), api.Export)
@@ -261,6 +267,8 @@ func (c *Catalog) Stats() Stats {
 	defer c.mu.Unlock()
 	return Stats{Workspaces: len(c.workspaces), Sets: len(c.interned), Shapes: len(c.shapes)}
 }
+
+func byShape(a, b *API) int { return strings.Compare(a.Shape, b.Shape) }
 
 func byDefinition(a, b *API) int { return strings.Compare(a.CRD.Name, b.CRD.Name) }
 

@@ -53,11 +53,11 @@ func newCatalog() *Catalog {
 
 func TestLookup(t *testing.T) {
 	c := newCatalog()
-	c.SetBound("bound", compute, "root:other:thing")
+	c.SetBound("bound", nil, compute, "root:other:thing")
 	c.Upsert("local", crd(widgets, "a"))
 	c.Upsert("local", crd(deployments, "mine"))
 	c.Upsert("both", crd(deployments, "mine"))
-	c.SetBound("both", compute)
+	c.SetBound("both", nil, compute)
 	c.Upsert("shadow", crd(places, "mine"))
 	c.Upsert("shadow", crd(configMaps, "mine"))
 	unready := crd(widgets, "a")
@@ -102,7 +102,7 @@ func TestSetsAreShared(t *testing.T) {
 	for i := range workspaces {
 		ws := logicalcluster.Name(fmt.Sprintf("w%d", i))
 		c.Upsert(ws, crd(widgets, "same"))
-		c.SetBound(ws, compute)
+		c.SetBound(ws, nil, compute)
 	}
 	if diff := cmp.Diff(Stats{Workspaces: workspaces, Sets: 1, Shapes: 1}, c.Stats()); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
@@ -144,7 +144,7 @@ func TestHash(t *testing.T) {
 	if newCatalog().Served("a").Hash != empty {
 		t.Error("the hash differs between processes")
 	}
-	c.SetBound("a", compute)
+	c.SetBound("a", nil, compute)
 	if c.Served("a").Hash == empty {
 		t.Error("a bound API does not show in the hash")
 	}
@@ -181,7 +181,7 @@ func TestHold(t *testing.T) {
 		"written again":           {func(c *Catalog) { c.Upsert("a", crd(widgets, "1")) }, false},
 		"another definition":      {func(c *Catalog) { c.Upsert("a", crd(deployments, "1")) }, false},
 		"another workspace":       {func(c *Catalog) { c.Upsert("b", crd(widgets, "2")) }, false},
-		"something else is bound": {func(c *Catalog) { c.SetBound("a", compute) }, false},
+		"something else is bound": {func(c *Catalog) { c.SetBound("a", nil, compute) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCatalog()
@@ -211,11 +211,11 @@ func TestHoldOfWhatIsGone(t *testing.T) {
 
 func TestHoldOfBoundAPI(t *testing.T) {
 	c := newCatalog()
-	c.SetBound("a", compute)
+	c.SetBound("a", nil, compute)
 	api, _ := c.Lookup("a", deployments)
 	held, release := c.Hold(context.Background(), "a", api)
 	defer release()
-	c.SetBound("a")
+	c.SetBound("a", nil)
 	if !errors.Is(context.Cause(held), ErrReplaced) {
 		t.Error("a watch of a bound API goes on after it was unbound")
 	}
@@ -227,7 +227,7 @@ func TestHoldOfBoundAPI(t *testing.T) {
 
 func TestClaims(t *testing.T) {
 	c := newCatalog()
-	c.SetBound("a", compute)
+	c.SetBound("a", nil, compute)
 	owners := func(ws logicalcluster.Name, group string) []string {
 		var owners []string
 		for _, claim := range c.Claims(ws, group) {
@@ -255,9 +255,9 @@ func TestRebound(t *testing.T) {
 	c := newCatalog()
 	var told []logicalcluster.Name
 	c.OnRebound(func(ws logicalcluster.Name) { told = append(told, ws) })
-	c.SetBound("a", compute)
-	c.SetBound("a", compute)
-	c.SetBound("b", "root:other:thing")
+	c.SetBound("a", nil, compute)
+	c.SetBound("a", nil, compute)
+	c.SetBound("b", nil, "root:other:thing")
 	if diff := cmp.Diff([]logicalcluster.Name{"a"}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
@@ -298,7 +298,7 @@ func TestConcurrentUse(t *testing.T) {
 			ws := logicalcluster.Name(fmt.Sprintf("w%d", i%2))
 			for range 200 {
 				c.Upsert(ws, a)
-				c.SetBound(ws, compute)
+				c.SetBound(ws, nil, compute)
 				c.Upsert(ws, b)
 				c.Drop(ws)
 			}
@@ -358,4 +358,89 @@ func BenchmarkWorkspace(b *testing.B) {
 	runtime.ReadMemStats(&after)
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(b.N), "B/workspace")
 	runtime.KeepAlive(c)
+}
+
+// widgetsOf returns the API of widgets that the export of a provider offers.
+func widgetsOf(provider schemas.Provider, note string) *API {
+	return schemas.FromExport(crd(widgets, note), provider, "root:"+string(provider.Workspace)+":"+provider.Export)
+}
+
+var (
+	acme  = schemas.Provider{Workspace: "acme", Export: "widgets", Identity: "1111"}
+	other = schemas.Provider{Workspace: "other", Export: "widgets", Identity: "2222"}
+)
+
+// A bound API comes before a definition of the workspace, and after the hub's
+// own; those who bound the same export share it.
+func TestBoundAPIs(t *testing.T) {
+	c := newCatalog()
+	c.Upsert("a", crd(widgets, "mine"))
+	c.SetBound("a", []*API{widgetsOf(acme, "1")})
+	c.SetBound("b", []*API{widgetsOf(acme, "1")}, compute)
+	c.SetBound("c", []*API{widgetsOf(other, "1")})
+	a, _ := c.Lookup("a", widgets)
+	b, _ := c.Lookup("b", widgets)
+	foreign, _ := c.Lookup("c", widgets)
+	if a == nil || a.Origin != Bound || a != b {
+		t.Errorf("a serves %+v, b %+v: want the one API of acme", a, b)
+	}
+	if foreign.Shape == a.Shape || foreign.Provider != other {
+		t.Errorf("equal schemas of two exports are one shape: %+v", foreign)
+	}
+	if c.Served("b").ShowsNative(widgets) || !c.Served("b").ShowsNative(deployments) {
+		t.Error("b does not serve what it bound")
+	}
+	want := []string{`the API "widgets.example.io" bound from "root:acme:widgets"`}
+	var owners []string
+	for _, claim := range c.Claims("a", "example.io") {
+		owners = append(owners, claim.Owner)
+	}
+	if diff := cmp.Diff(want, owners); diff != "" {
+		t.Errorf("claims (-want +got):\n%s", diff)
+	}
+	c.SetBound("a", nil)
+	if a, _ := c.Lookup("a", widgets); a == nil || a.Origin != Local {
+		t.Errorf("after unbinding a serves %+v, want its own definition", a)
+	}
+	c.Drop("a")
+	c.Drop("b")
+	c.SetBound("c", nil)
+	if diff := cmp.Diff(Stats{}, c.Stats()); diff != "" {
+		t.Errorf("left over (-want +got):\n%s", diff)
+	}
+}
+
+// A watch of a bound API ends when the workspace gets another schema of it.
+func TestHoldOfExportedAPI(t *testing.T) {
+	c := newCatalog()
+	c.SetBound("a", []*API{widgetsOf(acme, "1")})
+	api, _ := c.Lookup("a", widgets)
+	held, release := c.Hold(context.Background(), "a", api)
+	defer release()
+	c.SetBound("a", []*API{widgetsOf(acme, "1")})
+	if held.Err() != nil {
+		t.Error("a watch ended although nothing changed")
+	}
+	c.SetBound("a", []*API{widgetsOf(acme, "2")})
+	if !errors.Is(context.Cause(held), ErrReplaced) {
+		t.Error("a watch goes on with a schema that was replaced")
+	}
+}
+
+// A view shows what it is given and nothing besides.
+func TestViewSet(t *testing.T) {
+	c := newCatalog()
+	api := widgetsOf(acme, "1")
+	set := NewViewSet([]*API{api}, []schema.GroupResource{configMaps})
+	if got, ok := set.Lookup(widgets); !ok || got != api {
+		t.Errorf("widgets are served by %+v", got)
+	}
+	for gr, want := range map[schema.GroupResource]bool{configMaps: true, deployments: false, widgets: false, {Resource: "secrets"}: false} {
+		if got := set.ShowsNative(gr); got != want {
+			t.Errorf("the view shows native %s: %v, want %v", gr, got, want)
+		}
+	}
+	if set.Hash == NewViewSet([]*API{api}, nil).Hash || set.Hash == c.Served("a").Hash {
+		t.Error("what is claimed does not show in the hash")
+	}
 }

@@ -35,11 +35,11 @@ func (c *Catalog) publish(ws logicalcluster.Name, edit func(*workspace)) (unused
 	}
 	old := *w
 	edit(w)
-	w.local = c.claim(w.local)
-	w.set = c.intern(w.local, w.bound)
-	unused = c.free(old.local)
+	w.local, w.bound = c.claim(w.local), c.claim(w.bound)
+	w.set = c.intern(slices.Concat(w.local, w.bound), w.natives)
+	unused = c.free(slices.Concat(old.local, old.bound))
 	c.discard(old.set)
-	if len(w.local) == 0 && len(w.bound) == 0 {
+	if len(w.local) == 0 && len(w.bound) == 0 && len(w.natives) == 0 {
 		delete(c.workspaces, ws)
 		c.sets.Delete(ws)
 	} else {
@@ -85,14 +85,14 @@ func (c *Catalog) free(apis []*API) []string {
 }
 
 // intern returns the one Set for these parts and counts one holder more.
-func (c *Catalog) intern(local []*API, bound []NativeAPIName) *Set {
-	if len(local) == 0 && len(bound) == 0 {
+func (c *Catalog) intern(apis []*API, natives []NativeAPIName) *Set {
+	if len(apis) == 0 && len(natives) == 0 {
 		return c.nothing
 	}
-	hash := c.hash(local, bound)
+	hash := c.hash(apis, natives)
 	entry, known := c.interned[hash]
 	if !known {
-		entry = &shared[*Set]{value: c.build(hash, local, bound)}
+		entry = &shared[*Set]{value: c.build(hash, apis, natives)}
 		c.interned[hash] = entry
 	}
 	entry.holders++
@@ -110,16 +110,16 @@ func (c *Catalog) discard(set *Set) {
 	}
 }
 
-func (c *Catalog) hash(local []*API, bound []NativeAPIName) string {
-	return setHash(c.systemHash, bound, shapesOf(local))
+func (c *Catalog) hash(apis []*API, natives []NativeAPIName) string {
+	return setHash(c.systemHash, natives, shapesOf(apis))
 }
 
 // build makes the Set of these parts, whose hash is given.
-func (c *Catalog) build(hash string, local []*API, bound []NativeAPIName) *Set {
+func (c *Catalog) build(hash string, apis []*API, natives []NativeAPIName) *Set {
 	offers := [][]*API{c.system}
-	for _, name := range bound {
+	for _, name := range natives {
 		offers = append(offers, c.natives[name])
 	}
-	offers = append(offers, local)
+	offers = append(offers, apis)
 	return newSet(hash, c.gated, offers...)
 }

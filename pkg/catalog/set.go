@@ -18,6 +18,7 @@ type API = schemas.API
 const (
 	System = schemas.System
 	Native = schemas.Native
+	Bound  = schemas.Bound
 	Local  = schemas.Local
 )
 
@@ -41,6 +42,8 @@ type Set struct {
 	served []*API
 	byName map[schema.GroupResource]*API
 	gated  map[schema.GroupResource]bool
+	// only, when not nil, are the compiled-in registries that answer.
+	only map[schema.GroupResource]bool
 }
 
 // Lookup returns the API that serves gr.
@@ -59,6 +62,9 @@ func (s *Set) ShowsNative(gr schema.GroupResource) bool {
 	if api, ok := s.byName[gr]; ok {
 		return api.Origin == Native
 	}
+	if s.only != nil {
+		return s.only[gr]
+	}
 	return !s.gated[gr]
 }
 
@@ -70,6 +76,21 @@ func newSet(hash string, gated map[schema.GroupResource]bool, offers ...[]*API) 
 		byName[api.GroupResource()] = api
 	}
 	return &Set{Hash: hash, served: served, byName: byName, gated: gated}
+}
+
+// NewViewSet returns the Set of a view (pkg/views): it shows apis, and of the
+// compiled-in registries only natives.
+func NewViewSet(apis []*API, natives []schema.GroupResource) *Set {
+	only := map[schema.GroupResource]bool{}
+	names := make([]NativeAPIName, 0, len(natives))
+	for _, gr := range natives {
+		only[gr] = true
+		names = append(names, NativeAPIName(gr.String()))
+	}
+	slices.Sort(names)
+	set := newSet(setHash("view", names, shapesOf(apis)), nil, apis)
+	set.only = only
+	return set
 }
 
 // setHash identifies the set made of a hub's system shapes, bound native APIs

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver"
 	apiservervalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +19,8 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"k8s.io/utils/clock"
+
+	"github.com/atriumhub/atrium/pkg/schemas"
 )
 
 // Defaults for the zero values of Config.
@@ -34,9 +35,11 @@ const (
 
 // Config is what all handlers share. Zero durations stand for the defaults.
 type Config struct {
-	// RESTOptionsGetter stores custom resources. It partitions by the workspace
-	// in the request's context and encodes unstructured objects.
-	RESTOptionsGetter generic.RESTOptionsGetter
+	// Storage returns where objects are stored that come from the export with
+	// the given identity hash, or, when that is empty, from a definition of the
+	// workspace itself. It partitions by the workspace in the request's context
+	// and encodes unstructured objects.
+	Storage func(identity string) generic.RESTOptionsGetter
 	// Admission judges writes.
 	Admission admission.Interface
 	// Authorizer decides who may create by updating or applying.
@@ -65,8 +68,8 @@ type Handlers struct {
 
 // New returns Handlers that hold nothing yet.
 func New(config Config) (*Handlers, error) {
-	if config.RESTOptionsGetter == nil || config.Admission == nil || config.Authorizer == nil {
-		return nil, errors.New("customresources needs a RESTOptionsGetter, an Admission and an Authorizer")
+	if config.Storage == nil || config.Admission == nil || config.Authorizer == nil {
+		return nil, errors.New("customresources needs a Storage, an Admission and an Authorizer")
 	}
 	if config.RequestTimeout == 0 {
 		config.RequestTimeout = DefaultRequestTimeout
@@ -88,19 +91,19 @@ func New(config Config) (*Handlers, error) {
 }
 
 // Serve answers req, a resource request with RequestInfo and Scope in its
-// context, by the definition crd. crd and shape come from one schemas.API:
-// equal shapes are served by whichever handler was made first.
-func (h *Handlers) Serve(crd *apiextensionsv1.CustomResourceDefinition, shape string, w http.ResponseWriter, req *http.Request) {
+// context, by the definition of api. Equal shapes are served by whichever
+// handler was made first.
+func (h *Handlers) Serve(api *schemas.API, w http.ResponseWriter, req *http.Request) {
 	for {
-		entry, err := h.entry(crd, shape)
+		entry, err := h.entry(api)
 		if errors.Is(err, errRetired) {
 			continue // while it was being made: make a new one
 		}
 		if err != nil {
-			klog.ErrorS(err, "Making a custom resource handler failed", "crd", crd.Name, "shape", shape)
+			klog.ErrorS(err, "Making a custom resource handler failed", "crd", api.CRD.Name, "shape", api.Shape)
 			responsewriters.ErrorNegotiated(
-				apierrors.NewInternalError(fmt.Errorf("serve CustomResourceDefinition %q: %w", crd.Name, err)),
-				apiserver.Codecs, schema.GroupVersion{Group: crd.Spec.Group}, w, req)
+				apierrors.NewInternalError(fmt.Errorf("serve CustomResourceDefinition %q: %w", api.CRD.Name, err)),
+				apiserver.Codecs, schema.GroupVersion{Group: api.Group}, w, req)
 			return
 		}
 		if entry.serve(h.config.Clock, w, req) {
@@ -162,29 +165,29 @@ func (h *Handlers) Len() int {
 	return n
 }
 
-// entry returns the handler of shape, made at most once.
-func (h *Handlers) entry(crd *apiextensionsv1.CustomResourceDefinition, shape string) (*served, error) {
-	value, ok := h.served.Load(shape)
+// entry returns the handler of the shape of api, made at most once.
+func (h *Handlers) entry(api *schemas.API) (*served, error) {
+	value, ok := h.served.Load(api.Shape)
 	if !ok {
-		value, _ = h.served.LoadOrStore(shape, &served{used: h.config.Clock.Now()})
+		value, _ = h.served.LoadOrStore(api.Shape, &served{used: h.config.Clock.Now()})
 	}
 	entry := value.(*served)
-	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(crd, entry.opened) })
+	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(api, entry.opened) })
 	if entry.err != nil {
-		h.served.CompareAndDelete(shape, entry) // the next request tries again
+		h.served.CompareAndDelete(api.Shape, entry) // the next request tries again
 		return nil, entry.err
 	}
 	return entry, nil
 }
 
-// make returns the upstream handler for a world in which only crd exists.
-func (h *Handlers) make(crd *apiextensionsv1.CustomResourceDefinition, opened func(closeStore func())) (http.Handler, *single, error) {
-	world := &single{crd: crd}
+// make returns the upstream handler for a world in which only api exists.
+func (h *Handlers) make(api *schemas.API, opened func(closeStore func())) (http.Handler, *single, error) {
+	world := &single{crd: api.CRD}
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(
 		nil, nil, // discovery is not its business here
 		world,
-		http.NotFoundHandler(), // for versions and scopes that crd does not serve
-		options{h.config.RESTOptionsGetter, opened},
+		http.NotFoundHandler(), // for versions and scopes that api does not serve
+		options{h.config.Storage(api.Provider.Identity), opened},
 		h.config.Admission,
 		nil,      // everything it sees is established
 		nil, nil, // admission keeps conversion webhooks out

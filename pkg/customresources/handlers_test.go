@@ -249,7 +249,7 @@ func TestUnservedVersion(t *testing.T) {
 }
 
 func TestNewNeedsParts(t *testing.T) {
-	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "RESTOptionsGetter") {
+	if _, err := New(Config{}); err == nil || !strings.Contains(err.Error(), "Storage") {
 		t.Errorf("New(Config{}): %v, want an error naming what is missing", err)
 	}
 }

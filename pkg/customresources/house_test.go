@@ -21,6 +21,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/generic"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/client-go/dynamic"
@@ -67,10 +68,10 @@ func newHouse(t testing.TB) *house {
 		apis:  map[logicalcluster.Name]map[schema.GroupResource]*schemas.API{},
 	}
 	h.handlers, err = New(Config{
-		RESTOptionsGetter: getter,
-		Admission:         admission.NewChainHandler(),
-		Authorizer:        authorizerfactory.NewAlwaysAllowAuthorizer(),
-		Clock:             h.clock,
+		Storage:    func(string) generic.RESTOptionsGetter { return getter },
+		Admission:  admission.NewChainHandler(),
+		Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
+		Clock:      h.clock,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +103,7 @@ func (h *house) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.NotFound(w, req)
 		return
 	}
-	h.handlers.Serve(api.CRD, api.Shape, w, req.WithContext(ctx))
+	h.handlers.Serve(api, w, req.WithContext(ctx))
 }
 
 func (h *house) api(ws logicalcluster.Name, gr schema.GroupResource) *schemas.API {

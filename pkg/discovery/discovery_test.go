@@ -16,7 +16,7 @@ import (
 // What a client sees, resource by resource, asking in each of the forms.
 func TestResourcesOfWorkspaces(t *testing.T) {
 	w := newWorld(t)
-	w.catalog.SetBound("bound", compute)
+	w.catalog.SetBound("bound", nil, compute)
 	w.catalog.Upsert("local", define("example.io", "widgets", "Widget", "v1beta1", "v1"))
 	w.catalog.Upsert("local", define("rbac.authorization.k8s.io", "wishes", "Wish"))
 	w.catalog.Upsert("own", define("apps", "deployments", "Mine"))
@@ -53,7 +53,7 @@ func TestResourcesOfWorkspaces(t *testing.T) {
 // Groups come in the order in which kubectl prefers them.
 func TestGroupOrder(t *testing.T) {
 	w := newWorld(t)
-	w.catalog.SetBound("a", compute)
+	w.catalog.SetBound("a", nil, compute)
 	w.catalog.Upsert("a", define("example.io", "widgets", "Widget"))
 	want := []string{"apps", "rbac.authorization.k8s.io", "example.io", "scheduling.kcp.io"}
 	var old metav1.APIGroupList
@@ -123,7 +123,7 @@ func TestCustomResourceEntry(t *testing.T) {
 // Compiled-in resources keep what the server says of them in the old form.
 func TestNativeEntriesAreKept(t *testing.T) {
 	w := newWorld(t)
-	w.catalog.SetBound("a", compute)
+	w.catalog.SetBound("a", nil, compute)
 	var list metav1.APIResourceList
 	w.getJSON(t, "a", "/apis/apps/v1", &list)
 	if diff := cmp.Diff(someNatives().Resources[schema.GroupVersion{Group: "apps", Version: "v1"}], list.APIResources); diff != "" {
@@ -194,7 +194,7 @@ func TestETag(t *testing.T) {
 		if response, body := w.get(t, "a", path, "Accept", aggregatedJSON, "If-None-Match", before); response.StatusCode != http.StatusNotModified || len(body) > 0 {
 			t.Errorf("%s: %d with %d bytes for a known ETag, want 304", path, response.StatusCode, len(body))
 		}
-		w.catalog.SetBound("a", compute)
+		w.catalog.SetBound("a", nil, compute)
 		if after := etag("a"); after == before {
 			t.Errorf("%s: ETag %q stays after binding", path, after)
 		}

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -38,12 +39,16 @@ const (
 type Config struct {
 	Catalog *catalog.Catalog
 	Natives Natives
+	// ViewSet returns what is served to a request that does not see what its
+	// workspace serves, and false for all others. Nil is false always.
+	ViewSet func(context.Context) (*catalog.Set, bool)
 }
 
 // Handler answers discovery requests for the workspace in the request's scope.
 type Handler struct {
 	catalog *catalog.Catalog
 	natives Natives
+	viewSet func(context.Context) (*catalog.Set, bool)
 	stamp   string // changes with the compiled-in APIs
 
 	apis http.Handler // /apis, old form or aggregated as the client asks
@@ -66,8 +71,11 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.ViewSet == nil {
+		config.ViewSet = func(context.Context) (*catalog.Set, bool) { return nil, false }
+	}
 	h := &Handler{
-		catalog: config.Catalog, natives: config.Natives, stamp: stamp,
+		catalog: config.Catalog, natives: config.Natives, viewSet: config.ViewSet, stamp: stamp,
 		documents: lru.New(keptDocuments), v2: lru.New(keptOpenAPIV2), v3: lru.New(keptOpenAPIV3),
 	}
 	h.apis = eitherForm(
@@ -152,6 +160,9 @@ func (h *Handler) setOf(req *http.Request) (*catalog.Set, bool) {
 	scope, ok := keyspace.ScopeFrom(req.Context())
 	if !ok {
 		return nil, false
+	}
+	if set, viewed := h.viewSet(req.Context()); viewed {
+		return set, true
 	}
 	if scope.All() {
 		return h.catalog.Served(logicalcluster.Wildcard), true

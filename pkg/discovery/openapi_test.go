@@ -35,7 +35,7 @@ func TestOpenAPIV3Index(t *testing.T) {
 	if diff := cmp.Diff([]string{"api/v1", "apis", "apis/rbac.authorization.k8s.io/v1", "apis/scheduling.kcp.io/v1", "version"}, slices.Sorted(maps.Keys(bare))); diff != "" {
 		t.Errorf("paths of a bare workspace (-want +got):\n%s", diff)
 	}
-	w.catalog.SetBound("a", compute)
+	w.catalog.SetBound("a", nil, compute)
 	w.catalog.Upsert("a", define("example.io", "widgets", "Widget"))
 	full := w.index(t, "a")
 	for _, path := range []string{"apis/apps", "apis/apps/v1", "apis/example.io/v1"} {
@@ -71,7 +71,7 @@ func TestOpenAPIV3IsFiltered(t *testing.T) {
 	if diff := cmp.Diff([]string{"APIResourceList", "APIResourceListSpec", "ConfigMap", "ConfigMapSpec", "Meta"}, slices.Sorted(maps.Keys(document.Components.Schemas))); diff != "" {
 		t.Errorf("schemas (-want +got):\n%s", diff)
 	}
-	w.catalog.SetBound("a", compute)
+	w.catalog.SetBound("a", nil, compute)
 	w.getJSON(t, "a", "/openapi/v3/api/v1", &document)
 	if document.Components.Schemas["PodSpec"] == nil {
 		t.Error("pods are missing after binding")
@@ -148,7 +148,7 @@ func TestOpenAPIV2(t *testing.T) {
 	if diff := cmp.Diff([]string{"ConfigMap", "io.example.v1.Widget", "io.example.v1.WidgetList", "io.kcp.scheduling.v1.Placement", "io.kcp.scheduling.v1.PlacementList"}, kinds("a")); diff != "" {
 		t.Errorf("definitions (-want +got):\n%s", diff)
 	}
-	w.catalog.SetBound("b", compute)
+	w.catalog.SetBound("b", nil, compute)
 	if diff := cmp.Diff([]string{"ConfigMap", "Deployment", "Pod", "io.kcp.scheduling.v1.Placement", "io.kcp.scheduling.v1.PlacementList"}, kinds("b")); diff != "" {
 		t.Errorf("definitions where compute is bound (-want +got):\n%s", diff)
 	}

@@ -6,6 +6,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Origin says where an API comes from. When two offer the same resource, the
@@ -18,6 +20,8 @@ const (
 	// Native is a compiled-in registry that a workspace sees once it has bound
 	// the export the registry belongs to.
 	Native
+	// Bound is a resource of an APIExport that the workspace has bound.
+	Bound
 	// Local is a CustomResourceDefinition of the workspace.
 	Local
 )
@@ -29,6 +33,8 @@ func (o Origin) String() string {
 		return "system"
 	case Native:
 		return "native"
+	case Bound:
+		return "bound"
 	case Local:
 		return "local"
 	}
@@ -56,8 +62,22 @@ type API struct {
 	// Shape is the hash of everything that matters for serving; equal shapes
 	// are served by one handler. Empty for Native.
 	Shape string
-	// Export names the export that made a Native API visible.
+	// Export names the export that made a Native or Bound API visible, as
+	// "<path>:<name>".
 	Export string
+	// Provider is where a Bound API comes from; zero for all others.
+	Provider Provider
+}
+
+// Provider finds the export that a Bound API comes from.
+type Provider struct {
+	// Workspace is the one the export lives in.
+	Workspace logicalcluster.Name
+	// Export is its name there.
+	Export string
+	// Identity is its identity hash. Objects of one resource that come from
+	// exports of different identities lie apart.
+	Identity string
 }
 
 // GroupResource returns the key under which a workspace serves the API.
@@ -69,7 +89,18 @@ func (a *API) GroupResource() schema.GroupResource {
 // its own that no longer says which workspace it was in. crd is not copied
 // deeply: it must not change afterwards.
 func FromCRD(crd *apiextensionsv1.CustomResourceDefinition, origin Origin) *API {
-	shape := Shape(crd)
+	return fromCRD(crd, origin, Shape(crd))
+}
+
+// FromExport returns the API that crd describes for those who bound the export
+// of provider, whose full name is export.
+func FromExport(crd *apiextensionsv1.CustomResourceDefinition, provider Provider, export string) *API {
+	api := fromCRD(crd, Bound, exportedShape(crd, provider, export))
+	api.Provider, api.Export = provider, export
+	return api
+}
+
+func fromCRD(crd *apiextensionsv1.CustomResourceDefinition, origin Origin, shape string) *API {
 	return &API{
 		Group:      crd.Spec.Group,
 		Resource:   crd.Status.AcceptedNames.Plural,

@@ -24,6 +24,17 @@ var established = metav1.NewTime(time.Date(2001, time.January, 1, 0, 0, 0, 0, ti
 // Two definitions of one shape can share a handler, whichever workspaces they
 // live in. The hash is 40 hexadecimal digits.
 func Shape(crd *apiextensionsv1.CustomResourceDefinition) string {
+	return digest(servingParts(crd)...)
+}
+
+// exportedShape is Shape for what an export offers. Objects lie apart by its
+// identity, and what is said of the API, in messages and to policies, names the
+// export: so equal definitions of two exports are two shapes.
+func exportedShape(crd *apiextensionsv1.CustomResourceDefinition, provider Provider, export string) string {
+	return digest(append(servingParts(crd), text(provider.Identity), text(provider.Workspace), text(export))...)
+}
+
+func servingParts(crd *apiextensionsv1.CustomResourceDefinition) []message {
 	status := apiextensionsv1.CustomResourceDefinitionStatus{
 		AcceptedNames:  crd.Status.AcceptedNames,
 		StoredVersions: crd.Status.StoredVersions,
@@ -32,8 +43,14 @@ func Shape(crd *apiextensionsv1.CustomResourceDefinition) string {
 		status.Conditions = []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Terminating}}
 	}
 	approved := apiextensionsv1.CustomResourceDefinitionCondition{Message: crd.Annotations[apiextensionsv1.KubeAPIApprovedAnnotation]}
-	return digest(&crd.Spec, &status, &approved)
+	return []message{&crd.Spec, &status, &approved}
 }
+
+// text is a message without structure.
+type text string
+
+// Marshal implements message.
+func (t text) Marshal() ([]byte, error) { return []byte(t), nil }
 
 // message is an API type with a protobuf form. That form is deterministic, and
 // an order of magnitude cheaper than JSON.

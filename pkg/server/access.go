@@ -8,6 +8,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/catalog"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -60,15 +61,24 @@ func (h *Hub) maximalPermissionPolicy(workspace logicalcluster.Name, resource sc
 	if !ok || api.Export == "" {
 		return access.Policy{}, false
 	}
-	path, name := logicalcluster.Path(api.Export).Split()
-	entry, ok := h.directory.Resolve(path)
+	key, ok := h.exportOf(api)
 	if !ok {
 		return access.Policy{Export: api.Export}, true
 	}
-	export, ok := h.models.exports.Get(logicalcluster.Key{Workspace: entry.Name, Name: name})
+	export, ok := h.models.exports.Get(key)
 	if !ok {
 		return access.Policy{Export: api.Export}, true
 	}
 	bounded := export.Spec.MaximalPermissionPolicy != nil && export.Spec.MaximalPermissionPolicy.Local != nil
-	return access.Policy{Workspace: entry.Name, Export: api.Export}, bounded
+	return access.Policy{Workspace: key.Workspace, Export: api.Export}, bounded
+}
+
+// exportOf finds the export of a native or bound API.
+func (h *Hub) exportOf(api *catalog.API) (logicalcluster.Key, bool) {
+	if api.Origin == catalog.Bound {
+		return logicalcluster.Key{Workspace: api.Provider.Workspace, Name: api.Provider.Export}, true
+	}
+	path, name := logicalcluster.Path(api.Export).Split()
+	entry, ok := h.directory.Resolve(path)
+	return logicalcluster.Key{Workspace: entry.Name, Name: name}, ok
 }

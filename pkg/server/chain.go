@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,11 +89,12 @@ func (h *Hub) discover(next http.Handler) http.Handler {
 
 // dispatch sends a resource request to whoever serves it in its workspace.
 func (h *Hub) dispatch(native http.Handler) http.Handler {
-	return &dispatcher{catalog: h.catalog, customResources: h.customResources, native: native}
+	return &dispatcher{catalog: h.catalog, viewSet: h.viewSet, customResources: h.customResources, native: native}
 }
 
 type dispatcher struct {
 	catalog         *catalog.Catalog
+	viewSet         func(context.Context) (*catalog.Set, bool)
 	customResources *customresources.Handlers
 	native          http.Handler
 }
@@ -103,6 +105,10 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	scope, scoped := keyspace.ScopeFrom(req.Context())
 	if !ok || !scoped || !info.IsResourceRequest {
 		d.native.ServeHTTP(w, req)
+		return
+	}
+	if set, viewed := d.viewSet(req.Context()); viewed {
+		d.serveView(set, w, req, info)
 		return
 	}
 	workspace, single := scope.Workspace()
@@ -119,7 +125,24 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		held, release := d.hold(workspace, api, req, info)
 		defer release()
-		d.customResources.Serve(api.CRD, api.Shape, w, held)
+		d.customResources.Serve(api, w, held)
+	}
+}
+
+// serveView sends a request that came through a view of its own API to whoever
+// serves it. That what the view shows may change under a watch is the business of
+// the view.
+func (d *dispatcher) serveView(set *catalog.Set, w http.ResponseWriter, req *http.Request, info *request.RequestInfo) {
+	resource := schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}
+	api, found := set.Lookup(resource)
+	switch {
+	case found && api.Origin != catalog.Native:
+		d.customResources.Serve(api, w, req)
+	case set.ShowsNative(resource):
+		d.native.ServeHTTP(w, req)
+	default:
+		err := apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, resource, "", "", 0, false)
+		responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 	}
 }
 

@@ -103,7 +103,7 @@ func (h *Hub) feedBindings() {
 		for _, export := range exports {
 			names = append(names, catalog.NativeAPIName(export))
 		}
-		h.catalog.SetBound(workspace, names...)
+		h.catalog.SetBound(workspace, nil, names...)
 	})
 }
 

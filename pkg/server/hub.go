@@ -68,12 +68,14 @@ type Hub struct {
 	catalog    *catalog.Catalog
 
 	// build
-	authorizer      authorizer.UnconditionalAuthorizer
-	rbac            *access.RBAC
-	router          *routing.Router
-	homes           *homes.Homes
-	lasting         *routing.Lasting
-	lifecycles      []*views.Lifecycle
+	authorizer authorizer.UnconditionalAuthorizer
+	rbac       *access.RBAC
+	router     *routing.Router
+	homes      *homes.Homes
+	lasting    *routing.Lasting
+	lifecycles []*views.Lifecycle
+	// viewSets say what the views show that have an API of their own, by kind.
+	viewSets        map[string]viewSet
 	mounts          *mountproxy.Proxy
 	customResources *customresources.Handlers
 	discovery       atomic.Pointer[discovery.Handler]
@@ -179,7 +181,7 @@ func (h *Hub) build(context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.lifecycles = parts.lifecycles
+	h.lifecycles, h.viewSets = parts.lifecycles, parts.sets
 	generic := h.upstream.config.Generic
 	parts.authorizers[target.MountKind] = authorizer.AuthorizerFunc(h.authorizeMount)
 	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {
@@ -215,7 +217,7 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 	var err error
 	h.customResources, err = customresources.New(customresources.Config{
 		Keep:                func(shape string) bool { return own[shape] },
-		RESTOptionsGetter:   h.stores.customResources,
+		Storage:             h.stores.optionsOf,
 		Admission:           generic.AdmissionControl,
 		Authorizer:          h.authorizer,
 		RequestTimeout:      generic.RequestTimeout,
@@ -258,7 +260,7 @@ func (h *Hub) buildControlPlane() error {
 	if err != nil {
 		return fmt.Errorf("failed to read the native APIs: %w", err)
 	}
-	composed, err := discovery.New(discovery.Config{Catalog: h.catalog, Natives: natives})
+	composed, err := discovery.New(discovery.Config{Catalog: h.catalog, Natives: natives, ViewSet: h.viewSet})
 	if err != nil {
 		return fmt.Errorf("failed to make discovery: %w", err)
 	}

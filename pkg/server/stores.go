@@ -5,6 +5,7 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/registry/generic"
 
 	"github.com/atriumhub/atrium/pkg/partition"
 )
@@ -12,6 +13,8 @@ import (
 // stores are the partitioned doors to storage: one for each codec.
 type stores struct {
 	natives, crds, customResources *partition.Getter
+	// upstream is what customResources and bound partition.
+	upstream generic.RESTOptionsGetter
 }
 
 // customResourceMetrics is the name under which tenants' resources share their
@@ -19,7 +22,7 @@ type stores struct {
 var customResourceMetrics = &schema.GroupResource{Group: "atrium.io", Resource: "customresources"}
 
 func newStores(up *upstream, systemCRDs []*apiextensionsv1.CustomResourceDefinition) (*stores, error) {
-	s := &stores{natives: partition.New(up.native, partition.Config{})}
+	s := &stores{natives: partition.New(up.native, partition.Config{}), upstream: up.customResources}
 	s.crds = s.natives.Sibling(up.crds, partition.Config{})
 	s.customResources = s.natives.Sibling(up.customResources, partition.Config{
 		// Custom resources are read from etcd: an idle tenant costs nothing.
@@ -36,3 +39,19 @@ func newStores(up *upstream, systemCRDs []*apiextensionsv1.CustomResourceDefinit
 	}
 	return s, nil
 }
+
+// bound returns where objects of the exports with an identity are stored, or,
+// without one, of definitions of workspaces themselves. A provider watches his
+// objects in all workspaces, and so do their users: these have a watch cache, all
+// workspaces together one.
+func (s *stores) bound(identity string) *partition.Getter {
+	if identity == "" {
+		return s.customResources
+	}
+	return s.natives.Sibling(s.upstream, partition.Config{
+		Segment: identity, MetricsResource: customResourceMetrics, Forgettable: true,
+	})
+}
+
+// optionsOf is bound for those who know no partitions.
+func (s *stores) optionsOf(identity string) generic.RESTOptionsGetter { return s.bound(identity) }

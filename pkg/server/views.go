@@ -33,7 +33,13 @@ type viewParts struct {
 	authorizers map[string]authorizer.UnconditionalAuthorizer
 	admission   []hubadmission.Named
 	lifecycles  []*views.Lifecycle
+	// sets say what those show that do not show what the workspace serves.
+	sets map[string]viewSet
 }
+
+// viewSet returns what can be asked for through the view that a request came
+// through. It is shared and changes with what the view belongs to.
+type viewSet func(target.Target) *catalog.Set
 
 // views lists the virtual workspaces.
 func (h *Hub) views() (viewParts, error) {
@@ -145,4 +151,18 @@ func (h *Hub) describing(req *http.Request, ordinarily *discovery.Handler) *disc
 		return h.waiting
 	}
 	return ordinarily
+}
+
+// viewSet returns what the view shows that a request came through, and false when
+// it shows what the workspace serves.
+func (h *Hub) viewSet(ctx context.Context) (*catalog.Set, bool) {
+	t, _ := target.From(ctx)
+	if t.View == nil {
+		return nil, false
+	}
+	set, ok := h.viewSets[t.View.Kind]
+	if !ok {
+		return nil, false
+	}
+	return set(t), true
 }

@@ -162,7 +162,7 @@ func TestNamesAreGivenOnce(t *testing.T) {
 // so, and is free to serve when the binding goes.
 func TestBoundAPIComesFirst(t *testing.T) {
 	w := newWorld(t)
-	w.catalog.SetBound("a", compute)
+	w.catalog.SetBound("a", nil, compute)
 	engines := strings.NewReplacer("widgets.example.io", "engines.apps.example.io", "group: example.io", "group: apps.example.io", "widgets", "engines").Replace(widgets)
 	w.create(t, "a", parse(t, engines))
 	refused := w.await(t, "a", "engines.apps.example.io", func(crd *apiextensionsv1.CustomResourceDefinition) bool {
@@ -171,7 +171,7 @@ func TestBoundAPIComesFirst(t *testing.T) {
 	if got := apihelpers.FindCRDCondition(refused, apiextensionsv1.NamesAccepted).Message; !strings.Contains(got, `bound from "root:compute:kubernetes"`) || !strings.Contains(got, "remove the APIBinding") {
 		t.Errorf("refused with %q, want the export and the way out", got)
 	}
-	w.catalog.SetBound("a")
+	w.catalog.SetBound("a", nil)
 	w.await(t, "a", "engines.apps.example.io", func(crd *apiextensionsv1.CustomResourceDefinition) bool {
 		return crd != nil && apihelpers.IsCRDConditionTrue(crd, apiextensionsv1.Established)
 	})
