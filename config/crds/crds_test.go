@@ -34,10 +34,17 @@ func TestAllNamesEveryKind(t *testing.T) {
 	}
 	want := []string{
 		"apibindings.apis.kcp.io",
+		"apiconversions.apis.kcp.io",
+		"apiexportendpointslices.apis.kcp.io",
 		"apiexports.apis.kcp.io",
+		"apipublications.apis.atrium.io",
+		"apiresourceschemas.apis.kcp.io",
+		"clustercachedresourceendpointslices.cache.kcp.io",
+		"clustercachedresources.cache.kcp.io",
 		"locations.scheduling.kcp.io",
 		"logicalclusters.core.kcp.io",
 		"placements.scheduling.kcp.io",
+		"schemarollouts.apis.atrium.io",
 		"shards.core.kcp.io",
 		"synctargets.workload.kcp.io",
 		"workspaceauthenticationconfigurations.tenancy.kcp.io",

@@ -13,7 +13,7 @@ type Floor struct {
 var House = []Floor{
 	{"F0.0", "words", []string{"sdk/logicalcluster", "sdk/apis/conditions/v1alpha1", "config/crds"}},
 	{"F0.1", "nouns", []string{"sdk/apis/apis/v1alpha2", "sdk/apis/core/v1alpha1", "sdk/apis/scheduling/v1alpha1"}},
-	{"F0.2", "nouns that refer to nouns", []string{"sdk/apis/tenancy/v1alpha1"}},
+	{"F0.2", "nouns that refer to nouns", []string{"sdk/apis/tenancy/v1alpha1", "sdk/apis/apis/v1alpha1", "sdk/apis/cache/v1alpha1", "sdk/apis/publication/v1alpha1"}},
 	{"F0.3", "nouns that refer to those", []string{"sdk/apis/workload/v1alpha1"}},
 	{"F0.4", "all nouns", []string{"sdk/apis/scheme"}},
 	{"F0.5", "the client's door", []string{"sdk/client"}},

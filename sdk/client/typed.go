@@ -6,8 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/gentype"
 
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/apis/scheme"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -49,6 +52,21 @@ type (
 	APIExportClient = Typed[*apisv1alpha2.APIExport, *apisv1alpha2.APIExportList]
 	// APIBindingClient is a client for APIBindings.
 	APIBindingClient = Typed[*apisv1alpha2.APIBinding, *apisv1alpha2.APIBindingList]
+	// APIResourceSchemaClient is a client for APIResourceSchemas.
+	APIResourceSchemaClient = Typed[*apisv1alpha1.APIResourceSchema, *apisv1alpha1.APIResourceSchemaList]
+	// APIConversionClient is a client for APIConversions.
+	APIConversionClient = Typed[*apisv1alpha1.APIConversion, *apisv1alpha1.APIConversionList]
+	// APIExportEndpointSliceClient is a client for APIExportEndpointSlices.
+	APIExportEndpointSliceClient = Typed[*apisv1alpha1.APIExportEndpointSlice, *apisv1alpha1.APIExportEndpointSliceList]
+	// APIPublicationClient is a client for APIPublications.
+	APIPublicationClient = Typed[*publicationv1alpha1.APIPublication, *publicationv1alpha1.APIPublicationList]
+	// SchemaRolloutClient is a client for SchemaRollouts.
+	SchemaRolloutClient = Typed[*publicationv1alpha1.SchemaRollout, *publicationv1alpha1.SchemaRolloutList]
+	// ClusterCachedResourceClient is a client for ClusterCachedResources.
+	ClusterCachedResourceClient = Typed[*cachev1alpha1.ClusterCachedResource, *cachev1alpha1.ClusterCachedResourceList]
+	// ClusterCachedResourceEndpointSliceClient is a client for
+	// ClusterCachedResourceEndpointSlices.
+	ClusterCachedResourceEndpointSliceClient = Typed[*cachev1alpha1.ClusterCachedResourceEndpointSlice, *cachev1alpha1.ClusterCachedResourceEndpointSliceList]
 )
 
 // Workspaces returns a client for the children of the workspace at path.
@@ -101,6 +119,44 @@ func APIExports(hub *Hub, path logicalcluster.Path) *APIExportClient {
 // APIBindings returns a client for the APIBindings at path.
 func APIBindings(hub *Hub, path logicalcluster.Path) *APIBindingClient {
 	return typed[apisv1alpha2.APIBinding, apisv1alpha2.APIBindingList](hub, path, apisv1alpha2.SchemeGroupVersion, "apibindings")
+}
+
+// APIResourceSchemas returns a client for the APIResourceSchemas at path.
+func APIResourceSchemas(hub *Hub, path logicalcluster.Path) *APIResourceSchemaClient {
+	return typed[apisv1alpha1.APIResourceSchema, apisv1alpha1.APIResourceSchemaList](hub, path, apisv1alpha1.SchemeGroupVersion, "apiresourceschemas")
+}
+
+// APIConversions returns a client for the APIConversions at path.
+func APIConversions(hub *Hub, path logicalcluster.Path) *APIConversionClient {
+	return typed[apisv1alpha1.APIConversion, apisv1alpha1.APIConversionList](hub, path, apisv1alpha1.SchemeGroupVersion, "apiconversions")
+}
+
+// APIExportEndpointSlices returns a client for the
+// APIExportEndpointSlices at path.
+func APIExportEndpointSlices(hub *Hub, path logicalcluster.Path) *APIExportEndpointSliceClient {
+	return typed[apisv1alpha1.APIExportEndpointSlice, apisv1alpha1.APIExportEndpointSliceList](hub, path, apisv1alpha1.SchemeGroupVersion, "apiexportendpointslices")
+}
+
+// APIPublications returns a client for the APIPublications at path.
+func APIPublications(hub *Hub, path logicalcluster.Path) *APIPublicationClient {
+	return typed[publicationv1alpha1.APIPublication, publicationv1alpha1.APIPublicationList](hub, path, publicationv1alpha1.SchemeGroupVersion, "apipublications")
+}
+
+// SchemaRollouts returns a client for the SchemaRollouts at path.
+func SchemaRollouts(hub *Hub, path logicalcluster.Path) *SchemaRolloutClient {
+	return typed[publicationv1alpha1.SchemaRollout, publicationv1alpha1.SchemaRolloutList](hub, path, publicationv1alpha1.SchemeGroupVersion, "schemarollouts")
+}
+
+// ClusterCachedResources returns a client for the
+// ClusterCachedResources at path.
+func ClusterCachedResources(hub *Hub, path logicalcluster.Path) *ClusterCachedResourceClient {
+	return typed[cachev1alpha1.ClusterCachedResource, cachev1alpha1.ClusterCachedResourceList](hub, path, cachev1alpha1.SchemeGroupVersion, "clustercachedresources")
+}
+
+// ClusterCachedResourceEndpointSlices returns a client for the
+// ClusterCachedResourceEndpointSlices at path.
+func ClusterCachedResourceEndpointSlices(hub *Hub, path logicalcluster.Path) *ClusterCachedResourceEndpointSliceClient {
+	return typed[cachev1alpha1.ClusterCachedResourceEndpointSlice, cachev1alpha1.ClusterCachedResourceEndpointSliceList](hub, path, cachev1alpha1.SchemeGroupVersion, "clustercachedresourceendpointslices")
 }
 
 // pointer says that P is *V and an API object, so that typed can make new ones.

@@ -9,8 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
@@ -26,8 +29,11 @@ var (
 	ParameterCodec = runtime.NewParameterCodec(Scheme)
 
 	builder = runtime.NewSchemeBuilder(
+		apisv1alpha1.AddToScheme,
 		apisv1alpha2.AddToScheme,
+		cachev1alpha1.AddToScheme,
 		corev1alpha1.AddToScheme,
+		publicationv1alpha1.AddToScheme,
 		schedulingv1alpha1.AddToScheme,
 		tenancyv1alpha1.AddToScheme,
 		workloadv1alpha1.AddToScheme,

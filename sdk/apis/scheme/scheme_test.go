@@ -13,8 +13,17 @@ import (
 
 func TestSchemeHasEveryKindAndItsList(t *testing.T) {
 	for _, kind := range []schema.GroupVersionKind{
+		{Group: "apis.atrium.io", Version: "v1alpha1", Kind: "APIPublication"},
+		{Group: "apis.atrium.io", Version: "v1alpha1", Kind: "SchemaRollout"},
+		{Group: "apis.kcp.io", Version: "v1alpha1", Kind: "APIBinding"},
+		{Group: "apis.kcp.io", Version: "v1alpha1", Kind: "APIConversion"},
+		{Group: "apis.kcp.io", Version: "v1alpha1", Kind: "APIExport"},
+		{Group: "apis.kcp.io", Version: "v1alpha1", Kind: "APIExportEndpointSlice"},
+		{Group: "apis.kcp.io", Version: "v1alpha1", Kind: "APIResourceSchema"},
 		{Group: "apis.kcp.io", Version: "v1alpha2", Kind: "APIBinding"},
 		{Group: "apis.kcp.io", Version: "v1alpha2", Kind: "APIExport"},
+		{Group: "cache.kcp.io", Version: "v1alpha1", Kind: "ClusterCachedResource"},
+		{Group: "cache.kcp.io", Version: "v1alpha1", Kind: "ClusterCachedResourceEndpointSlice"},
 		{Group: "core.kcp.io", Version: "v1alpha1", Kind: "LogicalCluster"},
 		{Group: "core.kcp.io", Version: "v1alpha1", Kind: "Shard"},
 		{Group: "scheduling.kcp.io", Version: "v1alpha1", Kind: "Location"},
