@@ -13,6 +13,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
+	"github.com/atriumhub/atrium/pkg/schemas"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -30,21 +32,29 @@ type world struct {
 	driver   *inventorytest.Driver
 	exports  *inventorytest.Collection[*apisv1alpha2.APIExport]
 	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
+	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
 	*inventorytest.Hub
 	secrets map[logicalcluster.Key]*corev1.Secret
 	content map[schema.GroupVersionResource]int
 	served  map[logicalcluster.Name][]string
+	apis    map[logicalcluster.Name][]*schemas.API
 }
 
 func newWorld(t *testing.T) *world {
 	clock := clocktesting.NewFakeClock(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
 	w := &world{
 		t: t, clock: clock, driver: inventorytest.NewDriver(clock), Hub: inventorytest.NewHub(clock),
-		secrets: map[logicalcluster.Key]*corev1.Secret{}, content: map[schema.GroupVersionResource]int{}, served: map[logicalcluster.Name][]string{},
+		secrets: map[logicalcluster.Key]*corev1.Secret{}, content: map[schema.GroupVersionResource]int{}, served: map[logicalcluster.Name][]string{}, apis: map[logicalcluster.Name][]*schemas.API{},
 	}
 	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
 	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
-	Feed(w.bindings, w.resolve, func(workspace logicalcluster.Name, exports ...string) { w.served[workspace] = exports })
+	w.schemas = inventorytest.Collect(w.Hub, schemasGVR, func() *apisv1alpha1.APIResourceSchema { return &apisv1alpha1.APIResourceSchema{} })
+	Feed(FeedConfig{
+		Bindings: w.bindings, Schemas: w.schemas, Resolve: w.resolve, Natives: []string{"root:compute:kubernetes"},
+		Set: func(workspace logicalcluster.Name, apis []*schemas.API, exports []string) {
+			w.served[workspace], w.apis[workspace] = exports, apis
+		},
+	})
 	k := newKeeper(Config{
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -18,6 +19,7 @@ import (
 
 var (
 	bindingsGVR = apisv1alpha2.SchemeGroupVersion.WithResource("apibindings")
+	schemasGVR  = apisv1alpha1.SchemeGroupVersion.WithResource("apiresourceschemas")
 	exportsGVR  = apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")
 )
 

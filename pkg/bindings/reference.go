@@ -55,18 +55,3 @@ func referencePath(binding *apisv1alpha2.APIBinding) logicalcluster.Path {
 	}
 	return logicalcluster.From(binding).Path()
 }
-
-// Feed calls set with all exports bound in a workspace whenever one of its
-// bindings changes. Call it before the source runs, and before anybody listens
-// to the source who asks what set is told.
-func Feed(source Source[*apisv1alpha2.APIBinding], resolve Resolve, set func(workspace logicalcluster.Name, exports ...string)) {
-	source.OnChange(func(_, _ *apisv1alpha2.APIBinding, key logicalcluster.Key) {
-		var exports []string
-		for _, binding := range source.In(key.Workspace) {
-			if export := Bound(binding, resolve); export != "" {
-				exports = append(exports, export)
-			}
-		}
-		set(key.Workspace, exports...)
-	})
-}

@@ -162,7 +162,7 @@ func builtin(name logicalcluster.Name) (Entry, bool) {
 	switch name {
 	case logicalcluster.Root:
 		return Entry{Name: name, Path: name.Path(), Phase: corev1alpha1.LogicalClusterPhaseReady, Type: rootType}, true
-	case logicalcluster.SystemAdmin:
+	case logicalcluster.SystemAdmin, logicalcluster.SystemBoundCRDs:
 		return Entry{Name: name, Path: name.Path(), Phase: corev1alpha1.LogicalClusterPhaseReady}, true
 	}
 	return Entry{}, false

@@ -15,6 +15,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/scheduling"
+	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/pkg/upkeep/bootstrap"
 	"github.com/atriumhub/atrium/pkg/upkeep/crds"
 	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
@@ -96,14 +97,18 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 	)...)
 }
 
-// feedBindings tells the catalog which exports each workspace has bound.
+// feedBindings tells the catalog what each workspace has bound.
 func (h *Hub) feedBindings() {
-	bindings.Feed(h.models.bindings, h.resolveExport, func(workspace logicalcluster.Name, exports ...string) {
-		names := make([]catalog.NativeAPIName, 0, len(exports))
-		for _, export := range exports {
-			names = append(names, catalog.NativeAPIName(export))
-		}
-		h.catalog.SetBound(workspace, nil, names...)
+	bindings.Feed(bindings.FeedConfig{
+		Bindings: h.models.bindings, Schemas: h.models.schemas, Resolve: h.resolveExport,
+		Natives: slices.Concat(nativeExports(), exportsServedEverywhere()),
+		Set: func(workspace logicalcluster.Name, apis []*schemas.API, exports []string) {
+			names := make([]catalog.NativeAPIName, 0, len(exports))
+			for _, export := range exports {
+				names = append(names, catalog.NativeAPIName(export))
+			}
+			h.catalog.SetBound(workspace, apis, names...)
+		},
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/scheduling"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
@@ -41,6 +42,7 @@ type readModels struct {
 	workspaceTypes  *informers.Informer[*tenancyv1alpha1.WorkspaceType]
 	logicalClusters *informers.Informer[*corev1alpha1.LogicalCluster]
 	exports         *informers.Informer[*apisv1alpha2.APIExport]
+	schemas         *informers.Informer[*apisv1alpha1.APIResourceSchema]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
 	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
 	locations       *informers.Informer[*schedulingv1alpha1.Location]
@@ -108,6 +110,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.workspaceTypes = system[*tenancyv1alpha1.WorkspaceType](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspacetypes"), &tenancyv1alpha1.WorkspaceType{}, &tenancyv1alpha1.WorkspaceTypeList{})
 	m.authentication = system[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaceauthenticationconfigurations"), &tenancyv1alpha1.WorkspaceAuthenticationConfiguration{}, &tenancyv1alpha1.WorkspaceAuthenticationConfigurationList{})
 	m.logicalClusters = system[*corev1alpha1.LogicalCluster](o, stores, corev1alpha1.SchemeGroupVersion.WithResource("logicalclusters"), &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalClusterList{})
+	m.schemas = system[*apisv1alpha1.APIResourceSchema](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiresourceschemas"), &apisv1alpha1.APIResourceSchema{}, &apisv1alpha1.APIResourceSchemaList{})
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
 	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})

@@ -29,6 +29,9 @@ const (
 	// SystemAdmin holds the objects of hub components that know nothing of
 	// workspaces. Requests without /clusters/... go there.
 	SystemAdmin Name = "system:admin"
+	// SystemBoundCRDs holds copies of the schemas that workspaces have bound, so
+	// that they stay served whatever becomes of the originals.
+	SystemBoundCRDs Name = "system:bound-crds"
 	// Wildcard means "all workspaces" where a Name is expected in a URL.
 	Wildcard Name = "*"
 )
