@@ -48,6 +48,8 @@ func (c *Chain) mayEnter(ctx context.Context, r request) bool {
 	switch here := r.target.Identity; {
 	case here == logicalcluster.SystemAdmin:
 		return true
+	case here == logicalcluster.SystemBoundCRDs:
+		return false // what is there, the hub alone writes and reads
 	case isAccountOf(r.GetUser(), here) && !here.Empty():
 		return true
 	default:

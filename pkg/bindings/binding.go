@@ -22,11 +22,16 @@ const (
 	unresolvedRetry = 10 * time.Second
 	// purgeRetry is how often it is looked whether objects have gone.
 	purgeRetry = 500 * time.Millisecond
+	// turnRetry is when a binding is looked at again that let an older one pass.
+	turnRetry = 20 * time.Millisecond
 )
 
 // reconcileBinding brings the status of one binding up to date, or, when it is
-// being deleted, removes the objects of its resources first.
+// being deleted, removes the objects of its resources first. The bindings of one
+// workspace are judged one at a time (B3).
 func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
+	unlock := k.judging.lock(key.Workspace)
+	defer unlock()
 	binding, found := k.APIBindings.Get(key)
 	if !found {
 		return loop.Result{}, nil
@@ -38,9 +43,21 @@ func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (
 		// The changed object comes back by itself.
 		return loop.Result{}, k.patchFinalizers(ctx, key, binding, append(slices.Clone(binding.Finalizers), apisv1alpha2.APIBindingFinalizer))
 	}
+	return k.keep(ctx, key, binding)
+}
+
+// keep writes the status of a binding, and before that the copies of schemas that
+// it names.
+func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding) (loop.Result, error) {
 	f := k.gather(key, binding)
-	status := judge(f, k.Clock.Now())
-	if err := k.writeStatus(ctx, key, binding, status); err != nil {
+	k.index.put(key, f)
+	if k.yields(key, f) {
+		return loop.Result{After: turnRetry}, nil
+	}
+	if err := k.copySchemas(ctx, f.offers); err != nil {
+		return loop.Result{}, err
+	}
+	if err := k.writeStatus(ctx, key, binding, judge(f, k.Clock.Now())); err != nil {
 		return loop.Result{}, err
 	}
 	if !f.found && binding.Spec.Reference.Export != nil {
@@ -49,34 +66,69 @@ func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (
 	return loop.Result{}, nil
 }
 
-func (k *keeper) gather(key logicalcluster.Key, binding *apisv1alpha2.APIBinding) facts {
-	f := facts{binding: binding}
+// yields reports whether an older binding, which nobody has judged yet, may want
+// the same names. It comes first.
+func (k *keeper) yields(key logicalcluster.Key, f facts) bool {
+	if f.binding.Status.Phase == apisv1alpha2.APIBindingPhaseBound || f.export == nil {
+		return false
+	}
 	for _, other := range k.APIBindings.In(key.Workspace) {
-		if other.Name != binding.Name {
-			f.others = append(f.others, other)
+		if other.Name == key.Name || !older(other, f.binding) || other.DeletionTimestamp != nil || k.ahead.latest(other).Status.Phase != "" {
+			continue
+		}
+		if export := k.exportOf(other); export != nil && shareGroup(export, f.export) {
+			return true
 		}
 	}
+	return false
+}
+
+// exportOf returns the export that a binding refers to, or nil.
+func (k *keeper) exportOf(binding *apisv1alpha2.APIBinding) *apisv1alpha2.APIExport {
 	reference := binding.Spec.Reference.Export
 	if reference == nil {
-		return f
+		return nil
 	}
-	if f.where, f.found = k.Resolve(referencePath(binding)); !f.found {
-		return f
+	where, ok := k.Resolve(referencePath(binding))
+	if !ok {
+		return nil
 	}
-	f.export, _ = k.APIExports.Get(logicalcluster.Key{Workspace: f.where.Name, Name: reference.Name})
-	f.native = k.natives[f.where.Path.Join(reference.Name).String()]
-	return f
+	export, _ := k.APIExports.Get(logicalcluster.Key{Workspace: where.Name, Name: reference.Name})
+	return export
+}
+
+func shareGroup(a, b *apisv1alpha2.APIExport) bool {
+	return slices.ContainsFunc(a.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool {
+		return slices.ContainsFunc(b.Spec.Resources, func(other apisv1alpha2.ResourceSchema) bool { return r.Group == other.Group })
+	})
+}
+
+// older orders bindings by age; the name decides between those of one second.
+func older(a, b *apisv1alpha2.APIBinding) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
 }
 
 func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, status apisv1alpha2.APIBindingStatus) error {
 	if equality.Semantic.DeepEqual(status, binding.Status) {
 		return nil
 	}
-	// In a merge patch null removes: what became empty must be there to go.
-	return k.patch(ctx, bindingsGVR, key, map[string]any{"status": map[string]any{
-		"phase": status.Phase, "apiExportClusterName": status.APIExportClusterName,
-		"boundResources": status.BoundResources, "conditions": status.Conditions,
-	}}, "status")
+	k.ahead.writing(key, binding, &status)
+	// In a merge patch null removes: what became empty must be there to go. The
+	// conditions are one list, in which others have theirs.
+	err := k.patch(ctx, bindingsGVR, key, map[string]any{
+		"metadata": map[string]any{"resourceVersion": binding.ResourceVersion},
+		"status": map[string]any{
+			"phase": status.Phase, "apiExportClusterName": status.APIExportClusterName,
+			"boundResources": status.BoundResources, "conditions": status.Conditions,
+		},
+	}, "status")
+	if err != nil {
+		k.ahead.forget(key)
+	}
+	return err
 }
 
 func (k *keeper) patchFinalizers(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, finalizers []string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,6 +22,8 @@ import (
 )
 
 var (
+	definitionsGVR = apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions")
+
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 )
@@ -33,6 +36,8 @@ type world struct {
 	exports  *inventorytest.Collection[*apisv1alpha2.APIExport]
 	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
 	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
+	// definitions are those of workspaces.
+	definitions *inventorytest.Collection[*apiextensionsv1.CustomResourceDefinition]
 	*inventorytest.Hub
 	secrets map[logicalcluster.Key]*corev1.Secret
 	content map[schema.GroupVersionResource]int
@@ -49,6 +54,9 @@ func newWorld(t *testing.T) *world {
 	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
 	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
 	w.schemas = inventorytest.Collect(w.Hub, schemasGVR, func() *apisv1alpha1.APIResourceSchema { return &apisv1alpha1.APIResourceSchema{} })
+	w.definitions = inventorytest.Collect(w.Hub, definitionsGVR, func() *apiextensionsv1.CustomResourceDefinition {
+		return &apiextensionsv1.CustomResourceDefinition{}
+	})
 	Feed(FeedConfig{
 		Bindings: w.bindings, Schemas: w.schemas, Resolve: w.resolve, Natives: []string{"root:compute:kubernetes"},
 		Set: func(workspace logicalcluster.Name, apis []*schemas.API, exports []string) {
@@ -57,9 +65,10 @@ func newWorld(t *testing.T) *world {
 	})
 	k := newKeeper(Config{
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
+		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}, w)
-	k.exports, k.bindings = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding)
+	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
 	k.listen()
 	return w
 }
@@ -208,9 +217,9 @@ func TestBadReferences(t *testing.T) {
 			reference: &apisv1alpha2.ExportBindingReference{Path: "root:nowhere", Name: "kubernetes"}, reason: "APIExportNotFound",
 			message: `APIExport "kubernetes" not found in workspace "root:nowhere": delete this binding and create one that names an existing export (workloads need "kubernetes" of "root:compute"), or create the export there`,
 		},
-		"own schemas": {
-			reference: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "widgets"}, reason: "APIExportInvalidReference",
-			message: `APIExport "widgets" of workspace "root:compute" offers resources by schemas of its own (native-v1.widgets.example.io), which this version of the hub does not serve to other workspaces: install them as CustomResourceDefinitions instead`,
+		"no such schema": {
+			reference: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "widgets"}, reason: "APIResourceSchemaInvalid",
+			message: `APIExport "widgets" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "native-v1.widgets.example.io" does not exist in workspace "root:compute"`,
 		},
 	}
 	for name, test := range tests {
@@ -233,7 +242,8 @@ func TestSecondBindingWaitsForTheFirst(t *testing.T) {
 	w.bind("second", kubernetes())
 	w.settle()
 	w.expect("second", "Binding", "NamingConflicts",
-		"already bound in this workspace: deployments.apps (APIBinding first), services (APIBinding first); delete one of the bindings", "root:compute:kubernetes")
+		`names are taken in this workspace: plural "deployments" in group "apps" is the plural of deployments.apps of APIBinding "first": delete one of the bindings; `+
+			`plural "services" in the core group is the plural of services of APIBinding "first": delete one of the bindings`, "root:compute:kubernetes")
 	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "first"})
 	w.settle()
 	w.expect("second", "Bound", "", "", "root:compute:kubernetes")

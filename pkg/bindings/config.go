@@ -3,9 +3,13 @@ package bindings
 import (
 	"context"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/schemas"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/client"
 )
@@ -19,6 +23,14 @@ type Config struct {
 
 	APIBindings Source[*apisv1alpha2.APIBinding]
 	APIExports  Source[*apisv1alpha2.APIExport]
+	// Schemas are the APIResourceSchemas of tenants, and the copies of those that
+	// are bound.
+	Schemas Source[*apisv1alpha1.APIResourceSchema]
+	// CustomResourceDefinitions are those of workspaces.
+	CustomResourceDefinitions Source[*apiextensionsv1.CustomResourceDefinition]
+	// Builtin returns the names in a group that every workspace has without having
+	// bound anything.
+	Builtin func(group string) []schemas.Claim
 
 	// Resolve finds the workspaces of exports.
 	Resolve Resolve
@@ -42,8 +54,17 @@ type keeper struct {
 	// everywhere is the part of natives that is served without a binding.
 	everywhere map[string]bool
 	bindings   queue
+	followers  queue
 	exports    queue
+
+	judging     stripes
+	ahead       ahead
+	index       index
+	definitions *lru.Cache // workspace/UID of a schema → *definition
 }
+
+// keptDefinitions is how many schemas are remembered for those who bind them next.
+const keptDefinitions = 1024
 
 // New returns the loops. It registers with the sources, which must not run yet,
 // and starts nothing.
@@ -56,15 +77,23 @@ func New(config Config) []loop.Controller {
 	}
 	k := newKeeper(config, hubWriter{config.HubClient})
 	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 2, Clock: config.Clock, Reconcile: k.reconcileBinding})
+	// When an export changes, all who bound it follow. There may be thousands, for
+	// whom somebody who binds something just now should not wait.
+	followers := loop.New(loop.Config{Name: "apibindings-following", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	exports := loop.New(loop.Config{Name: "apiexports", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileExport})
-	k.bindings, k.exports = bindings, exports
+	k.bindings, k.followers, k.exports = bindings, followers, exports
 	k.listen()
-	synced := []<-chan struct{}{config.APIBindings.Synced(), config.APIExports.Synced()}
-	return []loop.Controller{gated{exports, synced}, gated{bindings, synced}}
+	synced := []<-chan struct{}{
+		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.CustomResourceDefinitions.Synced(),
+	}
+	return []loop.Controller{gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}}
 }
 
 func newKeeper(config Config, hub hub) *keeper {
-	k := &keeper{Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{}}
+	k := &keeper{
+		Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{},
+		definitions: lru.New(keptDefinitions),
+	}
 	for _, export := range config.Everywhere {
 		k.natives[export], k.everywhere[export] = true, true
 	}

@@ -11,7 +11,12 @@
 //	    so, and a condition tells what is wrong.
 //	B2: while a binding is being deleted its resources stay served, so that what
 //	    has to clean up behind their objects can; it is gone when they are.
-//	B3: of two bindings to the same resource the older one has it.
+//	B3: a name belongs to the binding that was bound to it first. Of bindings made
+//	    together that is the older one.
 //	B4: the exports a workspace has are read from the reference of the binding,
-//	    which cannot be changed and was authorized when it was made.
+//	    which cannot be changed and was authorized when it was made; a path that
+//	    has come to mean another workspace is not followed, nor an export that was
+//	    made again with another identity.
+//	B5: what the status of a binding says is served can be: the hub has a copy of
+//	    each schema in it, whatever becomes of the original.
 package bindings

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -29,6 +31,8 @@ type hub interface {
 	MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error
 	// Secret reads a secret.
 	Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error)
+	// Create stores an object.
+	Create(ctx context.Context, gvr schema.GroupVersionResource, workspace logicalcluster.Name, object runtime.Object) error
 	// CreateSecret stores a secret, and the namespace it is in.
 	CreateSecret(ctx context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error
 }
@@ -39,6 +43,16 @@ type hubWriter struct{ *client.Hub }
 // MergePatch implements hub.
 func (w hubWriter) MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error {
 	_, err := w.Dynamic(key.Workspace.Path()).Resource(gvr).Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{}, subresources...)
+	return err
+}
+
+// Create implements hub.
+func (w hubWriter) Create(ctx context.Context, gvr schema.GroupVersionResource, workspace logicalcluster.Name, object runtime.Object) error {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return fmt.Errorf("failed to write down a %T: %w", object, err)
+	}
+	_, err = w.Dynamic(workspace.Path()).Resource(gvr).Create(ctx, &unstructured.Unstructured{Object: content}, metav1.CreateOptions{})
 	return err
 }
 
@@ -59,14 +73,15 @@ func (w hubWriter) CreateSecret(ctx context.Context, workspace logicalcluster.Na
 }
 
 // patch sends a merge patch. That the object is gone is fine: there is nothing
-// left to write to.
+// left to write to. So is that it changed, where the patch says of what it was
+// made: the change comes back here.
 func (k *keeper) patch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch any, subresources ...string) error {
 	data, err := json.Marshal(patch)
 	if err != nil {
 		return fmt.Errorf("failed to write a patch of %s %s: %w", gvr.Resource, key, err)
 	}
 	err = k.hub.MergePatch(ctx, gvr, key, data, subresources...)
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("failed to patch %s %s: %w", gvr.Resource, key, err)
 	}
 	return nil

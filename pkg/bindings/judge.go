@@ -1,17 +1,16 @@
 package bindings
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
-	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // facts is what the status of a binding follows from.
@@ -20,12 +19,17 @@ type facts struct {
 	// where is the workspace of the export; found says whether there is one.
 	where Workspace
 	found bool
+	// moved says that the path of the reference means another workspace now than
+	// when the binding was bound.
+	moved bool
 	// export is nil when there is none of that name.
 	export *apisv1alpha2.APIExport
-	// others are the other bindings of the same workspace.
-	others []*apisv1alpha2.APIBinding
-	// native says whether the hub can serve the resources of the export.
+	// native says whether the resources of the export are compiled in.
 	native bool
+	// offers are the resources of the export.
+	offers []offer
+	// taken are the names that others have in the workspace of the binding.
+	taken []schemas.Claim
 }
 
 // judge returns the status a binding ought to have.
@@ -46,15 +50,16 @@ func judge(f facts, now time.Time) apisv1alpha2.APIBindingStatus {
 	default:
 		status.Phase = apisv1alpha2.APIBindingPhaseBound
 		status.APIExportClusterName = f.where.Name.String()
-		status.BoundResources = boundResources(f.export)
+		status.BoundResources = boundResources(f)
 	}
 	if status.Phase == apisv1alpha2.APIBindingPhaseBound {
 		// B1: the initial binding stays completed whatever comes after it.
 		completed = conditionsv1alpha1.True(completed.Type)
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, valid, completed, upToDate)
+	// What is bound is ready, whatever becomes of its export.
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, conditionsv1alpha1.Summary(status.Conditions,
-		conditionsv1alpha1.ReadyCondition, valid.Type, completed.Type, upToDate.Type))
+		conditionsv1alpha1.ReadyCondition, completed.Type))
 	return status
 }
 
@@ -71,81 +76,89 @@ func exportValid(f facts) conditionsv1alpha1.Condition {
 	case reference == nil || reference.Name == "":
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportInvalidReferenceReason,
 			"spec.reference.export is missing: delete this binding and create one that names an export")
+	case f.moved:
+		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportInvalidReferenceReason,
+			"workspace %q is another one than when this was bound: delete this binding, and with it the objects of its APIs, to bind what is there now", referencePath(f.binding))
 	case !f.found || f.export == nil:
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportNotFoundReason,
 			"APIExport %q not found in workspace %q: delete this binding and create one that names an existing export "+
 				"(workloads need \"kubernetes\" of \"root:compute\"), or create the export there", reference.Name, referencePath(f.binding))
-	case len(f.export.Spec.Resources) > 0 && !f.native:
-		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportInvalidReferenceReason,
-			"APIExport %q of workspace %q offers resources by schemas of its own (%s), which this version of the hub does not serve to other "+
-				"workspaces: install them as CustomResourceDefinitions instead", reference.Name, f.where.Path, f.export.Spec.Resources[0].Schema)
 	case f.export.Status.IdentityHash == "":
 		return conditionsv1alpha1.False(t, conditionsv1alpha1.ConditionSeverityInfo, apisv1alpha2.WaitingForEstablishedReason,
 			"APIExport %q of workspace %q has no identity yet", reference.Name, f.where.Path)
 	}
+	if was := otherIdentity(f); was != "" {
+		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportInvalidReferenceReason,
+			"APIExport %q of workspace %q was made again and has another identity (%.8s…) than when this was bound (%.8s…), to which the objects belong: "+
+				"its owner can give it the old identity secret, or delete this binding and its objects, and bind again",
+			reference.Name, f.where.Path, f.export.Status.IdentityHash, was)
+	}
+	if trouble := troubles(f.offers); len(trouble) > 0 {
+		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIResourceSchemaInvalidReason,
+			"APIExport %q of workspace %q cannot be bound, which its owner has to mend: %s", reference.Name, f.where.Path, few(trouble))
+	}
 	return conditionsv1alpha1.True(t)
 }
 
-// conflicts names the resources that an older binding of the workspace has, or
-// is "".
-func conflicts(f facts) string {
-	if f.export == nil {
-		return ""
-	}
-	var taken []string
-	for _, r := range f.export.Spec.Resources {
-		if owner := ownerOf(r.Group, r.Name, f); owner != "" {
-			taken = append(taken, fmt.Sprintf("%s (APIBinding %s)", resourceText(r.Group, r.Name), owner))
-		}
-	}
-	if len(taken) == 0 {
-		return ""
-	}
-	return "already bound in this workspace: " + strings.Join(taken, ", ") + "; delete one of the bindings"
-}
-
-func ownerOf(group, resource string, f facts) string {
-	for _, other := range f.others {
-		if !older(other, f.binding) {
-			continue
-		}
-		for _, bound := range other.Status.BoundResources {
-			if bound.Group == group && bound.Resource == resource {
-				return other.Name
-			}
+// otherIdentity returns the identity that the binding was bound by, if that of the
+// export is another one now. Compiled-in resources are not kept by identity.
+func otherIdentity(f facts) string {
+	for _, bound := range f.binding.Status.BoundResources {
+		if !f.native && bound.Schema.IdentityHash != f.export.Status.IdentityHash {
+			return bound.Schema.IdentityHash
 		}
 	}
 	return ""
 }
 
-// older orders bindings by age; the name decides between those of one second.
-func older(a, b *apisv1alpha2.APIBinding) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+// conflicts names the names that others have in the workspace, or is "".
+func conflicts(f facts) string {
+	var taken []string
+	for i := range f.offers {
+		for _, c := range schemas.Collisions(f.offers[i].resource.Group, f.offers[i].wanted(), f.taken) {
+			taken = append(taken, conflictText(f.offers[i].resource.Group, c))
+		}
 	}
-	return a.Name < b.Name
+	if len(taken) == 0 {
+		return ""
+	}
+	return "names are taken in this workspace: " + few(taken)
 }
 
-func boundResources(export *apisv1alpha2.APIExport) []apisv1alpha2.BoundAPIResource {
+func conflictText(group string, c schemas.Collision) string {
+	in := fmt.Sprintf("group %q", group)
+	if group == "" {
+		in = "the core group"
+	}
+	text := fmt.Sprintf("%s %q in %s is the %s of %s", c.Field, c.Name, in, c.As, c.Claim.Owner)
+	if c.Claim.Remedy != "" {
+		text += ": " + c.Claim.Remedy
+	}
+	return text
+}
+
+// few joins the first of texts.
+func few(texts []string) string {
+	const shown = 4
+	if len(texts) <= shown {
+		return strings.Join(texts, "; ")
+	}
+	return fmt.Sprintf("%s; and %d more", strings.Join(texts[:shown], "; "), len(texts)-shown)
+}
+
+// boundResources returns what the binding has now: what the export offers, and
+// what it offered once. Whoever uses that goes on using it (B1).
+func boundResources(f facts) []apisv1alpha2.BoundAPIResource {
 	var out []apisv1alpha2.BoundAPIResource
-	for _, r := range export.Spec.Resources {
-		out = append(out, apisv1alpha2.BoundAPIResource{
-			Group:    r.Group,
-			Resource: r.Name,
-			Schema: apisv1alpha2.BoundAPIResourceSchema{
-				Name: r.Schema, UID: schemaUID(logicalcluster.From(export), r.Schema), IdentityHash: export.Status.IdentityHash,
-			},
-			StorageVersions: []string{versionOf(r.Schema)},
-		})
+	for _, o := range f.offers {
+		out = append(out, o.bound(f.export.Status.IdentityHash, f.binding.Status.BoundResources))
+	}
+	for _, before := range f.binding.Status.BoundResources {
+		if !f.native && !slices.ContainsFunc(f.offers, func(o offer) bool { return o.is(&before) }) {
+			out = append(out, before)
+		}
 	}
 	return out
-}
-
-// schemaUID stands in for the UID of a schema that is compiled in and therefore
-// is no object. It is the same in every process.
-func schemaUID(workspace logicalcluster.Name, schema string) string {
-	sum := sha256.Sum256([]byte(workspace.String() + "|" + schema))
-	return hex.EncodeToString(sum[:16])
 }
 
 func resourceText(group, resource string) string {

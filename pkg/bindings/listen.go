@@ -1,11 +1,15 @@
 package bindings
 
 import (
+	"slices"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -16,18 +20,17 @@ type queue interface {
 	EnqueueAfter(logicalcluster.Key, time.Duration)
 }
 
-// listen turns what happens to objects into keys for the loops. Both queues must
+// listen turns what happens to objects into keys for the loops. All queues must
 // be set.
 func (k *keeper) listen() {
 	k.APIBindings.OnChange(func(before, after *apisv1alpha2.APIBinding, key logicalcluster.Key) {
+		k.ahead.observe(key, after)
 		if after != nil {
 			k.bindings.Enqueue(key)
 			return
 		}
-		// What it held may be free for another one now (B3).
-		for _, other := range k.APIBindings.In(key.Workspace) {
-			k.bindings.Enqueue(client.KeyOf(other))
-		}
+		k.index.drop(key)
+		k.wakeWaiting(key.Workspace)
 	})
 	k.APIExports.OnChange(func(before, after *apisv1alpha2.APIExport, key logicalcluster.Key) {
 		if after != nil {
@@ -39,17 +42,40 @@ func (k *keeper) listen() {
 		}
 		k.wakeBindingsTo(key)
 	})
+	k.Schemas.OnChange(func(before, after *apisv1alpha1.APIResourceSchema, key logicalcluster.Key) {
+		if before == nil || after == nil {
+			k.wakeExportsOf(key)
+		}
+	})
+	k.CustomResourceDefinitions.OnChange(func(before, after *apiextensionsv1.CustomResourceDefinition, key logicalcluster.Key) {
+		if before == nil || after == nil || !equality.Semantic.DeepEqual(before.Status.AcceptedNames, after.Status.AcceptedNames) {
+			k.wakeWaiting(key.Workspace)
+		}
+	})
+}
+
+// wakeWaiting enqueues the bindings of a workspace that are not what they should
+// be: names may be free now (B3).
+func (k *keeper) wakeWaiting(workspace logicalcluster.Name) {
+	for _, binding := range k.APIBindings.In(workspace) {
+		if !conditionsv1alpha1.IsTrue(binding.Status.Conditions, apisv1alpha2.BindingUpToDate) {
+			k.bindings.Enqueue(client.KeyOf(binding))
+		}
+	}
+}
+
+// wakeExportsOf enqueues the bindings to exports that name a schema.
+func (k *keeper) wakeExportsOf(schema logicalcluster.Key) {
+	for _, export := range k.APIExports.In(schema.Workspace) {
+		if slices.ContainsFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool { return r.Schema == schema.Name }) {
+			k.wakeBindingsTo(client.KeyOf(export))
+		}
+	}
 }
 
 // wakeBindingsTo enqueues the bindings that refer to an export.
 func (k *keeper) wakeBindingsTo(export logicalcluster.Key) {
-	for _, binding := range k.APIBindings.All() {
-		reference := binding.Spec.Reference.Export
-		if reference == nil || reference.Name != export.Name {
-			continue
-		}
-		if where, ok := k.Resolve(referencePath(binding)); ok && where.Name == export.Workspace {
-			k.bindings.Enqueue(client.KeyOf(binding))
-		}
+	for _, binding := range k.index.of(export) {
+		k.followers.Enqueue(binding)
 	}
 }

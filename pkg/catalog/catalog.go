@@ -229,6 +229,26 @@ func (c *Catalog) Claims(ws logicalcluster.Name, group string) []schemas.Claim {
 	return claims
 }
 
+// Builtin returns the names in group that every workspace has without having
+// defined or bound anything.
+func (c *Catalog) Builtin(group string) []schemas.Claim {
+	var claims []schemas.Claim
+	for _, api := range c.system {
+		if api.Group == group {
+			claims = append(claims, claimOf(api))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for gr := range c.reserved {
+		if gr.Group == group {
+			claims = append(claims, builtinClaim(gr))
+		}
+	}
+	slices.SortFunc(claims, func(a, b schemas.Claim) int { return strings.Compare(a.Names.Plural, b.Names.Plural) })
+	return claims
+}
+
 func claimOf(api *API) schemas.Claim {
 	claim := schemas.Claim{Group: api.Group, Precedes: true}
 	claim.Names.Plural = api.Resource

@@ -63,6 +63,7 @@ func (h *Hub) buildControllers() error {
 		},
 		bindings.New(bindings.Config{
 			HubClient: h.hubClient, APIBindings: m.bindings, APIExports: m.exports,
+			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{

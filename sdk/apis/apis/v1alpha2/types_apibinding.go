@@ -158,6 +158,9 @@ const (
 	APIExportInvalidReferenceReason = "APIExportInvalidReference"
 	// APIExportNotFoundReason means that there is no such export.
 	APIExportNotFoundReason = "APIExportNotFound"
+	// APIResourceSchemaInvalidReason means that a schema of the export is missing
+	// or cannot be served.
+	APIResourceSchemaInvalidReason = "APIResourceSchemaInvalid"
 	// NamingConflictsReason means that another binding or CRD has the name.
 	NamingConflictsReason = "NamingConflicts"
 	// WaitingForEstablishedReason means that serving has not begun yet.
