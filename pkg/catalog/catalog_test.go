@@ -444,3 +444,26 @@ func TestViewSet(t *testing.T) {
 		t.Error("what is claimed does not show in the hash")
 	}
 }
+
+// What a view limits shows in its hash, whatever the order.
+func TestLimitedSet(t *testing.T) {
+	set := NewViewSet([]*API{widgetsOf(acme, "1")}, []schema.GroupResource{configMaps})
+	one := set.Limited(map[schema.GroupResource][]string{configMaps: {"get", "list"}})
+	if verbs, ok := one.Limit(configMaps); !ok || !slices.Equal(verbs, []string{"get", "list"}) {
+		t.Errorf("configmaps are shown with %v, %v", verbs, ok)
+	}
+	if _, ok := one.Limit(widgets); ok {
+		t.Error("widgets are limited")
+	}
+	if _, ok := set.Limit(configMaps); ok {
+		t.Error("the set that was limited has changed")
+	}
+	same := set.Limited(map[schema.GroupResource][]string{configMaps: {"list", "get"}})
+	other := set.Limited(map[schema.GroupResource][]string{configMaps: {"get"}})
+	if one.Hash != same.Hash || one.Hash == other.Hash || one.Hash == set.Hash {
+		t.Errorf("hashes: %s, %s, %s, %s", set.Hash, one.Hash, same.Hash, other.Hash)
+	}
+	if !one.ShowsNative(configMaps) {
+		t.Error("a limited resource is not shown")
+	}
+}

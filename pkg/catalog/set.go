@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -44,6 +45,8 @@ type Set struct {
 	gated  map[schema.GroupResource]bool
 	// only, when not nil, are the compiled-in registries that answer.
 	only map[schema.GroupResource]bool
+	// limits are the verbs of resources that are not shown with all they have.
+	limits map[schema.GroupResource][]string
 }
 
 // Lookup returns the API that serves gr.
@@ -66,6 +69,28 @@ func (s *Set) ShowsNative(gr schema.GroupResource) bool {
 		return s.only[gr]
 	}
 	return !s.gated[gr]
+}
+
+// Limit returns the verbs with which gr is shown, and false when it is shown with
+// all it has.
+func (s *Set) Limit(gr schema.GroupResource) (verbs []string, limited bool) {
+	verbs, limited = s.limits[gr]
+	return verbs, limited
+}
+
+// Limited returns the set in which the given resources are shown with no more than
+// these verbs, of which "*" is all. Of a limited resource no subresources are shown
+// but status and scale.
+func (s *Set) Limited(limits map[schema.GroupResource][]string) *Set {
+	limited := *s
+	limited.limits = limits
+	parts := []string{s.Hash}
+	for gr, verbs := range limits {
+		parts = append(parts, gr.String()+" "+strings.Join(slices.Sorted(slices.Values(verbs)), ","))
+	}
+	slices.Sort(parts[1:])
+	limited.Hash = setHash("limited", nil, parts)
+	return &limited
 }
 
 // newSet resolves the offers into a Set with the given hash.

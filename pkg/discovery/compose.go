@@ -33,7 +33,7 @@ func compose(natives []apidiscoveryv2.APIGroupDiscovery, set *catalog.Set) []api
 		groups = append(groups, newGroup(name, sortedVersions(versions)))
 	}
 	slices.SortFunc(groups[own:], func(a, b apidiscoveryv2.APIGroupDiscovery) int { return cmp.Compare(a.Name, b.Name) })
-	return groups
+	return limit(groups, set)
 }
 
 // composeGroup returns what is visible of a compiled-in group, with what
@@ -173,7 +173,7 @@ func legacyResources(known []metav1.APIResource, gv schema.GroupVersion, resourc
 		if len(entries) == 0 {
 			entries = legacyResource(gv, r, "")
 		}
-		list = append(list, entries...)
+		list = append(list, limitEntries(entries, schema.GroupResource{Group: gv.Group, Resource: r.Resource}, set)...)
 	}
 	return list
 }

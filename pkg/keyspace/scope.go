@@ -24,6 +24,7 @@ type Scope struct {
 	reach     reach
 	workspace logicalcluster.Name
 	selector  labels.Selector
+	admits    bool
 }
 
 // In returns the Scope of one workspace. An invalid name is a programming
@@ -52,6 +53,21 @@ func (s Scope) Selecting(selector labels.Selector) Scope {
 	s.selector = Both(s.selector, selector)
 	return s
 }
+
+// Admitting returns s such that objects that match its selector may also be
+// created. Otherwise nothing enters through a selector.
+func (s Scope) Admitting() Scope {
+	s.admits = true
+	return s
+}
+
+// Admits reports whether an object with the given labels may be created.
+func (s Scope) Admits(set labels.Labels) bool {
+	return s.selector == nil || s.admits && s.selector.Matches(set)
+}
+
+// AdmitsSome reports whether anything can be created.
+func (s Scope) AdmitsSome() bool { return s.selector == nil || s.admits }
 
 // Workspace returns the one workspace of s, and false when s is all or none.
 func (s Scope) Workspace() (logicalcluster.Name, bool) {

@@ -108,3 +108,28 @@ func TestBoth(t *testing.T) {
 		t.Errorf("nil and nil is %q", got)
 	}
 }
+
+func TestAdmitting(t *testing.T) {
+	selector := labels.SelectorFromSet(labels.Set{"a": "b"})
+	for name, tc := range map[string]struct {
+		scope             keyspace.Scope
+		some, match, rest bool
+	}{
+		"no selector":            {keyspace.In("one"), true, true, true},
+		"selector":               {keyspace.In("one").Selecting(selector), false, false, false},
+		"admitting":              {keyspace.In("one").Selecting(selector).Admitting(), true, true, false},
+		"admitting, then more":   {keyspace.In("one").Admitting().Selecting(selector), true, true, false},
+		"admitting, nothing":     {keyspace.In("one").Selecting(labels.Nothing()).Admitting(), true, false, false},
+		"admitting, no selector": {keyspace.In("one").Admitting(), true, true, true},
+	} {
+		if got := tc.scope.AdmitsSome(); got != tc.some {
+			t.Errorf("%s: admits some is %v", name, got)
+		}
+		if got := tc.scope.Admits(labels.Set{"a": "b"}); got != tc.match {
+			t.Errorf("%s: admits what matches is %v", name, got)
+		}
+		if got := tc.scope.Admits(labels.Set{"c": "d"}); got != tc.rest {
+			t.Errorf("%s: admits the rest is %v", name, got)
+		}
+	}
+}

@@ -25,7 +25,8 @@
 //	    stamp. Objects without a valid stamp belong to nobody and are not shown.
 //	P5  Under a selecting Scope an object that does not match does not exist:
 //	    not for get, list, watch, update and delete, not by the error of a
-//	    precondition, and nothing can be created.
+//	    precondition, and nothing can be created that does not match, or, unless
+//	    the Scope admits it, at all.
 //	P6  A watch under a selecting Scope says DELETED when an object ceases to
 //	    match and ADDED when it starts to.
 //	P7  Nothing is written everywhere or nowhere.

@@ -317,3 +317,34 @@ func (h *hub) awaitCache(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// P5: a Scope that admits what matches lets just that in, by create and by update.
+func TestSelectorAdmits(t *testing.T) {
+	eachKind(t, func(t *testing.T, h *hub) {
+		scope := keyspace.In("one").Selecting(labels.SelectorFromSet(labels.Set{stateLabel: "Sync"})).Admitting()
+		ctx := keyspace.WithScope(t.Context(), scope)
+		mustCreate(t, ctx, h.pods, newPod("ns", "shown", stateLabel, "Sync"))
+		if err := h.pods.Create(ctx, "/pods/ns/bare", newPod("ns", "bare"), &example.Pod{}, 0); !apierrors.IsForbidden(err) {
+			t.Errorf("create of what does not match: %v, want forbidden", err)
+		}
+		become := func(name string, set ...string) error {
+			return h.pods.GuaranteedUpdate(ctx, "/pods/ns/"+name, &example.Pod{}, true, nil,
+				func(runtime.Object, storage.ResponseMeta) (runtime.Object, *uint64, error) {
+					return newPod("ns", name, set...), nil, nil
+				}, nil)
+		}
+		if err := become("later", stateLabel, "Sync"); err != nil {
+			t.Errorf("create by update: %v", err)
+		}
+		if err := become("never", stateLabel, "other"); !apierrors.IsForbidden(err) {
+			t.Errorf("create by update of what does not match: %v, want forbidden", err)
+		}
+		if diff := cmp.Diff([]string{"one/ns/later", "one/ns/shown"}, h.names(t, in(t, "one"), "/pods")); diff != "" {
+			t.Error(diff)
+		}
+		mustCreate(t, in(t, "one"), h.pods, newPod("ns", "hidden"))
+		if err := become("hidden", stateLabel, "Sync"); !storage.IsNotFound(err) {
+			t.Errorf("update of what is hidden: %v, want not found", err)
+		}
+	})
+}

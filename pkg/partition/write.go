@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
 
@@ -34,7 +35,7 @@ func (s *store) creatable(ctx context.Context, key string, obj runtime.Object) (
 	if !single {
 		return "", apierrors.NewNotFound(s.resource, nameOf(obj))
 	}
-	if scope.Selector() != nil {
+	if !admits(scope, obj) {
 		return "", s.forbidCreate(obj)
 	}
 	if err := stamp(obj, name); err != nil {
@@ -43,10 +44,19 @@ func (s *store) creatable(ctx context.Context, key string, obj runtime.Object) (
 	return inner, nil
 }
 
-// forbidCreate refuses to create through a selecting Scope: it shows what
-// others have chosen, nothing enters through it.
+// admits reports whether obj, as it would be stored, may come into being in scope.
+func admits(scope keyspace.Scope, obj runtime.Object) bool {
+	if scope.Selector() == nil {
+		return true
+	}
+	accessor, err := meta.Accessor(obj)
+	return err == nil && scope.Admits(labels.Set(accessor.GetLabels()))
+}
+
+// forbidCreate refuses to create what a selecting Scope does not admit: it shows
+// what others have chosen.
 func (s *store) forbidCreate(obj runtime.Object) error {
-	return apierrors.NewForbidden(s.resource, nameOf(obj), errors.New("objects cannot be created through this view"))
+	return apierrors.NewForbidden(s.resource, nameOf(obj), errors.New("objects cannot be created through this view, or not with these labels"))
 }
 
 // Delete implements storage.Interface.
@@ -104,6 +114,9 @@ func (s *store) GuaranteedUpdate(ctx context.Context, key string, out runtime.Ob
 		if err != nil {
 			return nil, nil, err
 		}
+		if !exists(current) && !admits(scope, updated) {
+			return nil, nil, s.forbidCreate(updated)
+		}
 		if err := stamp(updated, name); err != nil {
 			return nil, nil, storage.NewInternalError(err)
 		}
@@ -113,14 +126,14 @@ func (s *store) GuaranteedUpdate(ctx context.Context, key string, out runtime.Ob
 }
 
 // updatable decides whether current may be updated. The zero object stands for
-// one that does not exist yet: updating it creates, which a selecting Scope
+// one that does not exist yet: updating it creates, which most selecting Scopes
 // cannot.
 func (s *store) updatable(scope keyspace.Scope, key string, current runtime.Object, preconditions *storage.Preconditions) error {
 	if exists(current) {
 		if err := s.visible(scope, key, current); err != nil {
 			return err
 		}
-	} else if scope.Selector() != nil {
+	} else if !scope.AdmitsSome() {
 		return storage.NewKeyNotFoundError(key, 0)
 	}
 	return preconditions.Check(key, current)
