@@ -26,7 +26,7 @@ var House = []Floor{
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
-		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/customresources", "pkg/nativeapis",
+		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/replication", "pkg/customresources", "pkg/nativeapis",
 	}},
 	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{

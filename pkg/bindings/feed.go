@@ -108,10 +108,15 @@ type boundAPI struct {
 }
 
 func providerOf(binding *apisv1alpha2.APIBinding, i int) schemas.Provider {
-	return schemas.Provider{
+	bound := &binding.Status.BoundResources[i]
+	provider := schemas.Provider{
 		Workspace: logicalcluster.Name(binding.Status.APIExportClusterName), Export: binding.Spec.Reference.Export.Name,
-		Identity: binding.Status.BoundResources[i].Schema.IdentityHash,
+		Identity: bound.Schema.IdentityHash,
 	}
+	if bound.Virtual != nil {
+		provider.Virtual = schemas.Virtual{Slice: bound.Virtual.Slice, Identity: bound.Virtual.IdentityHash}
+	}
+	return provider
 }
 
 func copyOf(bound *apisv1alpha2.BoundAPIResource) string {

@@ -104,11 +104,14 @@ func describe(api *catalog.API, versionName string) apidiscoveryv2.APIResourceDi
 	kind := &metav1.GroupVersionKind{Group: api.Group, Version: versionName, Kind: names.Kind}
 	resource := apidiscoveryv2.APIResourceDiscovery{
 		Resource: names.Plural, SingularResource: names.Singular, ResponseKind: kind,
-		Scope: apidiscoveryv2.ScopeCluster, Verbs: verbsOf(api.CRD),
+		Scope: apidiscoveryv2.ScopeCluster, Verbs: verbsOf(api),
 		ShortNames: names.ShortNames, Categories: names.Categories,
 	}
 	if api.Namespaced {
 		resource.Scope = apidiscoveryv2.ScopeNamespace
+	}
+	if api.Virtual() {
+		return resource
 	}
 	subresources := subresourcesOf(api.CRD, versionName)
 	if subresources != nil && subresources.Status != nil {
@@ -128,11 +131,15 @@ func describe(api *catalog.API, versionName string) apidiscoveryv2.APIResourceDi
 var (
 	resourceVerbs    = metav1.Verbs{"delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"}
 	terminatingVerbs = metav1.Verbs{"delete", "deletecollection", "get", "list", "watch"}
+	readVerbs        = metav1.Verbs{"get", "list", "watch"}
 	subresourceVerbs = metav1.Verbs{"get", "patch", "update"}
 )
 
-func verbsOf(crd *apiextensionsv1.CustomResourceDefinition) metav1.Verbs {
-	if schemas.Terminating(crd) {
+func verbsOf(api *catalog.API) metav1.Verbs {
+	switch {
+	case api.Virtual():
+		return readVerbs
+	case schemas.Terminating(api.CRD):
 		return terminatingVerbs
 	}
 	return resourceVerbs

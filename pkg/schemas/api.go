@@ -78,7 +78,21 @@ type Provider struct {
 	// Identity is its identity hash. Objects of one resource that come from
 	// exports of different identities lie apart.
 	Identity string
+	// Virtual is set when the objects are not those of the workspace that bound
+	// the API.
+	Virtual Virtual
 }
+
+// Virtual is where objects are that many workspaces read and none of them stores.
+type Virtual struct {
+	// Slice is the endpoint slice, in the provider's workspace, that shows them.
+	Slice string
+	// Identity is the identity hash of what the slice shows.
+	Identity string
+}
+
+// Virtual reports whether the objects of the API are read from elsewhere.
+func (a *API) Virtual() bool { return a.Provider.Virtual.Slice != "" }
 
 // GroupResource returns the key under which a workspace serves the API.
 func (a *API) GroupResource() schema.GroupResource {

@@ -31,7 +31,8 @@ func Shape(crd *apiextensionsv1.CustomResourceDefinition) string {
 // identity, and what is said of the API, in messages and to policies, names the
 // export: so equal definitions of two exports are two shapes.
 func exportedShape(crd *apiextensionsv1.CustomResourceDefinition, provider Provider, export string) string {
-	return digest(append(servingParts(crd), text(provider.Identity), text(provider.Workspace), text(export))...)
+	return digest(append(servingParts(crd), text(provider.Identity), text(provider.Workspace), text(export),
+		text(provider.Virtual.Slice), text(provider.Virtual.Identity))...)
 }
 
 func servingParts(crd *apiextensionsv1.CustomResourceDefinition) []message {

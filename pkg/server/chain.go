@@ -89,12 +89,13 @@ func (h *Hub) discover(next http.Handler) http.Handler {
 
 // dispatch sends a resource request to whoever serves it in its workspace.
 func (h *Hub) dispatch(native http.Handler) http.Handler {
-	return &dispatcher{catalog: h.catalog, viewSet: h.viewSet, customResources: h.customResources, native: native}
+	return &dispatcher{catalog: h.catalog, viewSet: h.viewSet, windows: h.windows, customResources: h.customResources, native: native}
 }
 
 type dispatcher struct {
 	catalog         *catalog.Catalog
 	viewSet         func(context.Context) (*catalog.Set, bool)
+	windows         *windows
 	customResources *customresources.Handlers
 	native          http.Handler
 }
@@ -125,8 +126,16 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	default:
 		held, release := d.hold(workspace, api, req, info)
 		defer release()
-		d.customResources.Serve(api, w, held)
+		d.serveCustom(api, w, held, info)
 	}
+}
+
+func (d *dispatcher) serveCustom(api *catalog.API, w http.ResponseWriter, req *http.Request, info *request.RequestInfo) {
+	if api.Virtual() {
+		d.windows.serve(api, w, req, info)
+		return
+	}
+	d.customResources.Serve(api, w, req)
 }
 
 // serveView sends a request that came through a view of its own API to whoever
@@ -137,7 +146,7 @@ func (d *dispatcher) serveView(set *catalog.Set, w http.ResponseWriter, req *htt
 	api, found := set.Lookup(resource)
 	switch {
 	case found && api.Origin != catalog.Native:
-		d.customResources.Serve(api, w, req)
+		d.serveCustom(api, w, req, info)
 	case set.ShowsNative(resource):
 		d.native.ServeHTTP(w, req)
 	default:

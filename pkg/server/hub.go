@@ -78,6 +78,7 @@ type Hub struct {
 	viewSets        map[string]viewSet
 	mounts          *mountproxy.Proxy
 	customResources *customresources.Handlers
+	windows         *windows
 	discovery       atomic.Pointer[discovery.Handler]
 	// waiting describes what the views of initializers and terminators show of
 	// many workspaces.
@@ -228,6 +229,7 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 		return fmt.Errorf("failed to make the handlers of custom resources: %w", err)
 	}
 	h.catalog.OnUnused(h.customResources.Retire)
+	h.openWindows()
 	return nil
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/apis/scheme"
@@ -43,6 +44,8 @@ type readModels struct {
 	logicalClusters *informers.Informer[*corev1alpha1.LogicalCluster]
 	exports         *informers.Informer[*apisv1alpha2.APIExport]
 	schemas         *informers.Informer[*apisv1alpha1.APIResourceSchema]
+	cached          *informers.Informer[*cachev1alpha1.ClusterCachedResource]
+	cachedSlices    *informers.Informer[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
 	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
 	locations       *informers.Informer[*schedulingv1alpha1.Location]
@@ -111,6 +114,8 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.authentication = system[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration](o, stores, tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaceauthenticationconfigurations"), &tenancyv1alpha1.WorkspaceAuthenticationConfiguration{}, &tenancyv1alpha1.WorkspaceAuthenticationConfigurationList{})
 	m.logicalClusters = system[*corev1alpha1.LogicalCluster](o, stores, corev1alpha1.SchemeGroupVersion.WithResource("logicalclusters"), &corev1alpha1.LogicalCluster{}, &corev1alpha1.LogicalClusterList{})
 	m.schemas = system[*apisv1alpha1.APIResourceSchema](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiresourceschemas"), &apisv1alpha1.APIResourceSchema{}, &apisv1alpha1.APIResourceSchemaList{})
+	m.cached = system[*cachev1alpha1.ClusterCachedResource](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresources"), &cachev1alpha1.ClusterCachedResource{}, &cachev1alpha1.ClusterCachedResourceList{})
+	m.cachedSlices = system[*cachev1alpha1.ClusterCachedResourceEndpointSlice](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresourceendpointslices"), &cachev1alpha1.ClusterCachedResourceEndpointSlice{}, &cachev1alpha1.ClusterCachedResourceEndpointSliceList{})
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
 	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})

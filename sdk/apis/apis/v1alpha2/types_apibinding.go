@@ -121,6 +121,20 @@ type BoundAPIResource struct {
 	// +optional
 	// +listType=set
 	StorageVersions []string `json:"storageVersions,omitempty"`
+
+	// virtual is set when the objects are not stored in this workspace, but read
+	// from that of the export. This field is not in kcp.
+	// +optional
+	Virtual *BoundVirtualResource `json:"virtual,omitempty"`
+}
+
+// BoundVirtualResource is where the objects are read.
+type BoundVirtualResource struct {
+	// slice is the name of the endpoint slice in the workspace of the export.
+	Slice string `json:"slice"`
+
+	// identityHash of what the slice shows.
+	IdentityHash string `json:"identityHash"`
 }
 
 // BoundAPIResourceSchema names the schema that is served.
