@@ -1,6 +1,6 @@
 // Command kubectl-atrium is the plugin that makes "kubectl atrium" work: put it
-// on the PATH. It registers child clusters with a hub, takes them out of service,
-// and binds compute to a workspace.
+// on the PATH. It publishes and binds APIs and answers claims, registers child
+// clusters with a hub, takes them out of service, and binds compute to a workspace.
 package main
 
 import (

@@ -23,9 +23,11 @@ func New(streams cli.Streams) *cobra.Command {
 
 func newCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "kubectl-atrium",
-		Short:             "Register child clusters and bind compute",
-		Long:              "Register child clusters with the hub, take them out of service and back, and make workspaces able to run workloads on them.",
+		Use:   "kubectl-atrium",
+		Short: "Offer and bind APIs, register child clusters and bind compute",
+		Long: `Offer APIs to other workspaces and bind those of others, answer what their
+providers claim; register child clusters with the hub, take them out of service and
+back, and make workspaces able to run workloads on them.`,
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl atrium"},
 		Args:              cli.Args(0, 0, "a command; see 'kubectl atrium --help'"),
 		SilenceUsage:      true,
@@ -33,7 +35,7 @@ func newCommand(env environment) *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cli.Prepare(cmd, env.streams)
-	cmd.AddCommand(newSync(env), newBind(env), newWorkload(env))
+	cmd.AddCommand(newSync(env), newBind(env), newClaims(env), newCRD(env), newPublish(env), newWorkload(env))
 	return cmd
 }
 
@@ -90,7 +92,7 @@ and a Placement, and waits until both are ready.`,
 		RunE:         func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.bind(compute)
-	cmd.AddCommand(compute)
+	cmd.AddCommand(newBindExport(env), compute)
 	return cmd
 }
 

@@ -27,6 +27,7 @@ import (
 //	refuse   resources that the user may not touch from now on
 //	put      <workspace>/<path of an object>, then the object, as YAML
 //	atrium   the words after "kubectl atrium"; prints what it prints
+//	offline  the same, for commands that ask no hub; prints "(---)" for "---"
 //	stored   <workspace>/<path of an object>; prints it
 //	file     the name of a file, and what is to be in it; prints it when empty
 //
@@ -96,7 +97,9 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 	case "file":
 		return s.file(t, lines[0], rest)
 	case "atrium":
-		return s.run(d.Input)
+		return s.run(append(split(d.Input), "--kubeconfig", s.kubeconfig))
+	case "offline":
+		return strings.ReplaceAll(s.run(split(d.Input)), "---\n", "(---)\n")
 	default:
 		t.Fatalf("unknown command %q", d.Cmd)
 	}
@@ -146,7 +149,7 @@ func (s *scene) file(t *testing.T, name, content string) string {
 }
 
 // run runs the plugin. Whenever it waits, time is up.
-func (s *scene) run(words string) string {
+func (s *scene) run(words []string) string {
 	var out, errOut bytes.Buffer
 	s.hub.forgetWatches()
 	env := environment{
@@ -165,7 +168,7 @@ func (s *scene) run(words string) string {
 		},
 	}
 	cmd := newCommand(env)
-	cmd.SetArgs(append(split(words), "--kubeconfig", s.kubeconfig))
+	cmd.SetArgs(words)
 	code := cli.Main(context.Background(), cmd)
 	text := s.outside(out.String())
 	if errOut.Len() > 0 {

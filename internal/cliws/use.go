@@ -138,7 +138,7 @@ func (c *useCommand) warn(ctx context.Context, session *cli.Session) {
 		fmt.Fprintf(c.env.streams.ErrOut, "error checking APIBindings: %v\n", cli.Explain(err, session.Base))
 		return
 	}
-	for _, warning := range claimWarnings(bindings.Items) {
+	for _, warning := range cli.ClaimWarnings(bindings.Items) {
 		fmt.Fprintln(c.env.streams.ErrOut, warning)
 	}
 }

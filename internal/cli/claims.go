@@ -1,4 +1,4 @@
-package cliws
+package cli
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 )
 
-// claimWarnings says which claims of bound exports wait for an answer, a text
+// ClaimWarnings says which claims of bound exports wait for an answer, a text
 // of one or two lines each.
-func claimWarnings(bindings []apisv1alpha2.APIBinding) []string {
+func ClaimWarnings(bindings []apisv1alpha2.APIBinding) []string {
 	var warnings []string
 	for _, binding := range bindings {
 		for _, claim := range binding.Status.ExportPermissionClaims {
@@ -36,10 +36,14 @@ func claimWarning(binding apisv1alpha2.APIBinding, claim apisv1alpha2.Permission
 	if answer.State != apisv1alpha2.ClaimAccepted && answer.State != apisv1alpha2.ClaimRejected {
 		return fmt.Sprintf("Warning: claim for %s specified on APIBinding %s but not accepted or rejected.", resource, binding.Name)
 	}
-	if allowed, expected := sorted(answer.Verbs), sorted(claim.Verbs); allowed != expected {
-		return fmt.Sprintf("Warning: allowed verbs (%s) on claim for %s on APIBinding %s do not match expected verbs (%s).", allowed, resource, binding.Name, expected)
+	if answer.State == apisv1alpha2.ClaimAccepted && !allowsAll(answer.Verbs, claim.Verbs) {
+		return fmt.Sprintf("Warning: allowed verbs (%s) on claim for %s on APIBinding %s do not match expected verbs (%s).", sorted(answer.Verbs), resource, binding.Name, sorted(claim.Verbs))
 	}
 	return ""
+}
+
+func allowsAll(allowed, expected []string) bool {
+	return slices.Contains(allowed, "*") || !slices.ContainsFunc(expected, func(verb string) bool { return !slices.Contains(allowed, verb) })
 }
 
 func sorted(verbs []string) string {

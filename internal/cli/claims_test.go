@@ -1,4 +1,4 @@
-package cliws
+package cli
 
 import (
 	"testing"
@@ -27,9 +27,11 @@ func TestClaimWarnings(t *testing.T) {
 		answers  []apisv1alpha2.AcceptablePermissionClaim
 		want     []string
 	}{
-		"accepted":  {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(secrets, "Accepted")}},
-		"rejected":  {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(secrets, "Rejected")}},
-		"any order": {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(claim("", "secrets", "", "list", "get", "get"), "Accepted")}},
+		"accepted":                  {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(secrets, "Accepted")}},
+		"all verbs":                 {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(claim("", "secrets", "", "*"), "Accepted")}},
+		"rejected":                  {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(secrets, "Rejected")}},
+		"any order":                 {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(claim("", "secrets", "", "list", "get", "get"), "Accepted")}},
+		"rejected with other verbs": {exported: secrets, answers: []apisv1alpha2.AcceptablePermissionClaim{answer(claim("", "secrets", "", "get"), "Rejected")}},
 		"no answer": {
 			exported: secrets,
 			want:     []string{"Warning: claim for secrets exported but not specified on APIBinding b\nAdd this claim to the APIBinding's Spec."},
@@ -50,7 +52,7 @@ func TestClaimWarnings(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := claimWarnings([]apisv1alpha2.APIBinding{{
+			got := ClaimWarnings([]apisv1alpha2.APIBinding{{
 				ObjectMeta: metav1.ObjectMeta{Name: "b"},
 				Spec:       apisv1alpha2.APIBindingSpec{PermissionClaims: tc.answers},
 				Status:     apisv1alpha2.APIBindingStatus{ExportPermissionClaims: []apisv1alpha2.PermissionClaim{tc.exported}},
