@@ -20,7 +20,7 @@ var House = []Floor{
 	{"F1.0", "who is who", []string{"pkg/identity"}},
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
-		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster",
+		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
 		"pkg/identity/issuer",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},
@@ -72,7 +72,7 @@ var Walls = []Wall{
 	{
 		Rooms: []string{
 			"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
-			"pkg/identity/...", "pkg/homes/naming",
+			"pkg/identity/...", "pkg/homes/naming", "pkg/claims",
 		},
 		Out: []string{
 			"net", "os", "go.etcd.io", "k8s.io/apiserver/pkg/storage", "k8s.io/klog", "k8s.io/utils/clock",
