@@ -163,7 +163,7 @@ func stored(a admission.Attributes) bool {
 
 // clearsUp reports whether a terminator is at work, whom deletion waits for.
 func clearsUp(t target.Target, entry directory.Entry) bool {
-	return t.Visitor != nil && entry.Phase == corev1alpha1.LogicalClusterPhaseTerminating
+	return t.Visitor != nil && t.Visitor.Kind == target.TerminatorKind && entry.Phase == corev1alpha1.LogicalClusterPhaseTerminating
 }
 
 func (p *Tenancy) judgeCluster(a admission.Attributes) error {

@@ -68,12 +68,13 @@ type Hub struct {
 	catalog    *catalog.Catalog
 
 	// build
-	authorizer authorizer.UnconditionalAuthorizer
+	authorizer *access.Chain
 	rbac       *access.RBAC
 	router     *routing.Router
 	homes      *homes.Homes
 	lasting    *routing.Lasting
 	lifecycles []*views.Lifecycle
+	exports    *views.Exports
 	// viewSets say what the views show that have an API of their own, by kind.
 	viewSets        map[string]viewSet
 	mounts          *mountproxy.Proxy
@@ -182,7 +183,7 @@ func (h *Hub) build(context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.lifecycles, h.viewSets = parts.lifecycles, parts.sets
+	h.lifecycles, h.exports, h.viewSets = parts.lifecycles, parts.exports, parts.sets
 	generic := h.upstream.config.Generic
 	parts.authorizers[target.MountKind] = authorizer.AuthorizerFunc(h.authorizeMount)
 	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {

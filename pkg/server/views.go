@@ -33,13 +33,14 @@ type viewParts struct {
 	authorizers map[string]authorizer.UnconditionalAuthorizer
 	admission   []hubadmission.Named
 	lifecycles  []*views.Lifecycle
+	exports     *views.Exports
 	// sets say what those show that do not show what the workspace serves.
 	sets map[string]viewSet
 }
 
 // viewSet returns what can be asked for through the view that a request came
 // through. It is shared and changes with what the view belongs to.
-type viewSet func(target.Target) *catalog.Set
+type viewSet func(context.Context) *catalog.Set
 
 // views lists the virtual workspaces.
 func (h *Hub) views() (viewParts, error) {
@@ -48,7 +49,8 @@ func (h *Hub) views() (viewParts, error) {
 		return viewParts{}, err
 	}
 	lifecycles := []*views.Lifecycle{views.NewInitializing(ask), views.NewTerminating(ask)}
-	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID)}
+	exports := h.exportsView()
+	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID), exports}
 	for _, lifecycle := range lifecycles {
 		all = append(all, lifecycle)
 		h.models.logicalClusters.OnChange(func(_, cluster *corev1alpha1.LogicalCluster, key logicalcluster.Key) {
@@ -58,7 +60,8 @@ func (h *Hub) views() (viewParts, error) {
 	parts := viewParts{
 		routes: map[string]routing.View{}, authorizers: map[string]authorizer.UnconditionalAuthorizer{},
 		admission:  []hubadmission.Named{{Name: "AtriumViews", Plugin: views.NewAdmission(all...)}},
-		lifecycles: lifecycles,
+		lifecycles: lifecycles, exports: exports,
+		sets: map[string]viewSet{exports.Kind(): views.SetFrom},
 	}
 	for _, view := range all {
 		parts.routes[view.Kind()], parts.authorizers[view.Kind()] = view.Resolve, view
@@ -121,13 +124,14 @@ func storedClusters(getter *partition.Getter) (func(context.Context, logicalclus
 }
 
 // enterViews lets initializers and terminators into the workspaces that wait for
-// them. It comes after readiness: these are not ready.
+// them, and providers into those that have bound their APIs. It comes after
+// readiness: these need not be ready.
 func (h *Hub) enterViews(serializer runtime.NegotiatedSerializer) link {
 	return func(next http.Handler) http.Handler {
 		for _, lifecycle := range h.lifecycles {
 			next = lifecycle.Enter(next, serializer)
 		}
-		return next
+		return h.exports.Enter(next, serializer)
 	}
 }
 
@@ -157,12 +161,16 @@ func (h *Hub) describing(req *http.Request, ordinarily *discovery.Handler) *disc
 // it shows what the workspace serves.
 func (h *Hub) viewSet(ctx context.Context) (*catalog.Set, bool) {
 	t, _ := target.From(ctx)
-	if t.View == nil {
-		return nil, false
+	kind := ""
+	switch {
+	case t.View != nil:
+		kind = t.View.Kind
+	case t.Visitor != nil:
+		kind = t.Visitor.Kind
 	}
-	set, ok := h.viewSets[t.View.Kind]
+	set, ok := h.viewSets[kind]
 	if !ok {
 		return nil, false
 	}
-	return set(t), true
+	return set(ctx), true
 }

@@ -63,11 +63,13 @@ type View struct {
 	Below logicalcluster.Path
 }
 
-// Visitor is an initializer or a terminator at work in a workspace of others.
+// Visitor is an initializer, a terminator, or the provider of an API, at work in a
+// workspace of others.
 type Visitor struct {
 	// Kind is that of the View he came through.
 	Kind string
-	// Key is the ID of the initializer or terminator.
+	// Key is the ID of the initializer or terminator, or
+	// "<workspace ID>:<APIExport>".
 	Key string
 	// User is who logged in, as the workspace Home knows him. In Identity he acts
 	// as somebody else; anywhere else he is himself.
@@ -76,6 +78,9 @@ type Visitor struct {
 	// Rules are what he may do in Identity. When nil, the roles of Identity say.
 	Rules []rbacv1.PolicyRule
 }
+
+// TerminatorKind is the kind of the view of those who clear up workspaces.
+const TerminatorKind = "terminatingworkspaces"
 
 // MountKind is the kind of the view that a mount is: a Workspace, called
 // View.Target, in the workspace Identity, whose content is served elsewhere. It

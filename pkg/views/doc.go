@@ -27,6 +27,16 @@
 // made by the creator of the workspace, or, where the type lists permissions, by
 // the caller with just these (docs/decisions/0021).
 //
+//	/services/apiexport/<workspace of the export>/<its name>/clusters/<workspace or *>/…
+//
+// exports shows providers what their APIExport offers and claims, in all
+// workspaces that have bound it, and the bindings. They need the verb of the
+// request on apiexports/content, with the name of the export. What of it is shown
+// is an API of its own (Enter, SetFrom); claimed resources are narrowed to what is
+// labelled as claimed (pkg/claims). Of all workspaces at once is only read. A
+// request to one of them goes on as an ordinary one, of a visitor, whom the
+// binding there allows what it allows (docs/decisions/0035).
+//
 // Invariants:
 //
 //	V1: nothing of what a view belongs to, not even whether it exists, shows before
@@ -42,4 +52,8 @@
 //	    acts in it.
 //	V6: of a LogicalCluster a caller changes nothing but that it is itself still
 //	    waited for.
+//	V7: a provider reads and writes, in workspaces that have bound his export, what
+//	    that offers, and of what it claims what they have accepted; nothing else,
+//	    nowhere else.
+//	V8: a watch shows one export, one schema and one claim from beginning to end.
 package views

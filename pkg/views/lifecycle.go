@@ -8,6 +8,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/atriumhub/atrium/pkg/roster"
+	"github.com/atriumhub/atrium/pkg/target"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -18,7 +19,7 @@ const (
 	// workspaces.
 	InitializingKind = "initializingworkspaces"
 	// TerminatingKind is the segment after /services/ of those who clear up.
-	TerminatingKind = "terminatingworkspaces"
+	TerminatingKind = target.TerminatorKind
 )
 
 // stage is all in which initializers and terminators differ.

@@ -1,0 +1,120 @@
+package views
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/endpoints/filters"
+	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+
+	"github.com/atriumhub/atrium/pkg/catalog"
+	"github.com/atriumhub/atrium/pkg/claims"
+	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/pkg/target"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+)
+
+// Validate implements View. Writes go on into a workspace before they are admitted,
+// and are ordinary ones there.
+func (e *Exports) Validate(target.Target, admission.Attributes) error {
+	return errors.New("a write has to name its workspace")
+}
+
+type setKey struct{}
+
+// nothing is what is seen by a request that Enter has not let through.
+var nothing = catalog.NewViewSet(nil, nil)
+
+// SetFrom returns what a request sees that Enter has let through. It stays the
+// same for as long as the request lasts.
+func SetFrom(ctx context.Context) *catalog.Set {
+	if set, ok := ctx.Value(setKey{}).(*catalog.Set); ok {
+		return set
+	}
+	return nothing
+}
+
+// Enter narrows an authorized request to what the export shows of the resource,
+// and makes one to a single workspace an ordinary request of a visitor to it. It
+// stands behind authorization, and before everything that looks at the user, the
+// target, or what is served.
+func (e *Exports) Enter(next http.Handler, serializer runtime.NegotiatedSerializer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		t, ok := target.From(req.Context())
+		if !ok || t.View == nil || t.View.Kind != ExportsKind {
+			next.ServeHTTP(w, req)
+			return
+		}
+		a, err := filters.GetAuthorizerAttributes(req.Context())
+		if err != nil {
+			responsewriters.InternalError(w, req, err)
+			return
+		}
+		ctx, leave, err := e.enter(req.Context(), t, a)
+		if err != nil {
+			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, req.WithContext(ctx))
+	})
+}
+
+// enter returns the context that a request goes on with. The error is an API
+// status.
+func (e *Exports) enter(ctx context.Context, t target.Target, a authorizer.Attributes) (context.Context, func(), error) {
+	key := fromKey(t.View.Key)
+	made, found := e.offers.of(key)
+	if !found {
+		return nil, nil, apierrors.NewNotFound(apisv1alpha2.Resource("apiexports"), t.View.Target)
+	}
+	ctx = context.WithValue(ctx, setKey{}, made.set)
+	if !a.IsResourceRequest() {
+		return ctx, func() {}, nil
+	}
+	asked := resourceAsked(a)
+	s, found := made.shown[asked]
+	if !found {
+		return nil, nil, notShown(made, asked, a)
+	}
+	scope, _ := keyspace.ScopeFrom(ctx)
+	watch := a.GetVerb() == "watch"
+	if scope.All() {
+		ctx = keyspace.WithScope(ctx, scope.Selecting(s.selector(key, everywhere(watch))))
+		ctx, leave := e.hold(ctx, lasting{key: key, uid: made.export.UID, resource: asked, shown: s}, watch)
+		return ctx, leave, nil
+	}
+	consumer, _ := scope.Workspace()
+	v, reason := e.visit(t, made, consumer, a)
+	if reason != "" {
+		return nil, nil, apierrors.NewForbidden(asked, a.GetName(), errors.New(reason))
+	}
+	if err := e.ask.Open(consumer); err != nil {
+		return nil, nil, apierrors.NewServiceUnavailable(err.Error())
+	}
+	ctx = v.enter(ctx)
+	ctx = keyspace.WithScope(ctx, keyspace.In(consumer).Selecting(s.selector(key, claims.OneWorkspace)).Admitting())
+	ctx, leave := e.hold(ctx, lasting{key: key, uid: made.export.UID, resource: asked, shown: s, consumer: consumer}, watch)
+	return ctx, leave, nil
+}
+
+func everywhere(watch bool) claims.Reach {
+	if watch {
+		return claims.WatchAll
+	}
+	return claims.ListAll
+}
+
+// notShown is the answer for a resource that an export does not show.
+func notShown(made *offer, asked schema.GroupResource, a authorizer.Attributes) error {
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, a.GetVerb(), asked, "", "", 0, false)
+	err.ErrStatus.Message = fmt.Sprintf("the server could not find the requested resource: APIExport %q neither offers nor claims %s, or nobody has its schema", made.export.Name, asked)
+	return err
+}
