@@ -21,12 +21,14 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
+		"pkg/nesting",
 		"pkg/identity/issuer",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},
 	{"F2.1", "doors to data and time", []string{"pkg/partition", "pkg/informers", "pkg/loop", "pkg/syncer/remote"}},
 	{"F3", "read models and REST", []string{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/replication", "pkg/customresources", "pkg/nativeapis",
+		"pkg/conversions",
 	}},
 	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{

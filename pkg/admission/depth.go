@@ -20,13 +20,12 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"sigs.k8s.io/yaml"
+
+	"github.com/atriumhub/atrium/pkg/nesting"
 )
 
-// maxDepth is how deep objects may be nested. The deepest kinds in use, which
-// have pod templates and schemas in them, stay below half of it. Working on an
-// object costs the square of its depth, so that 45 kB of brackets would keep a
-// core busy for many seconds.
-const maxDepth = 200
+// maxDepth is how deep objects may be nested.
+const maxDepth = nesting.Max
 
 func tooDeep() error {
 	return apierrors.NewBadRequest(fmt.Sprintf("the object is nested deeper than %d levels", maxDepth))
@@ -73,12 +72,12 @@ func writes(method string) bool {
 func depthOf(body []byte, kind string) int {
 	switch trimmed := bytes.TrimSpace(body); {
 	case strings.HasPrefix(strings.ToLower(kind), string(types.JSONPatchType)):
-		return max(depthOfJSON(trimmed), depthOfPatch(trimmed))
+		return max(nesting.OfJSON(trimmed), depthOfPatch(trimmed))
 	case bytes.HasPrefix(body, protobufPrefix):
 		walk := protobufWalk{jsonLeft: 8 * len(body)}
 		return walk.depth(body[len(protobufPrefix):], maxDepth+1)
 	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && !strings.Contains(strings.ToLower(kind), "yaml"):
-		return depthOfJSON(trimmed)
+		return nesting.OfJSON(trimmed)
 	default:
 		return depthOfYAML(body)
 	}
@@ -91,28 +90,7 @@ func depthOfYAML(body []byte) int {
 	if err != nil {
 		return 0
 	}
-	return depthOfJSON(converted)
-}
-
-func depthOfJSON(body []byte) int {
-	depth, deepest, quoted, escaped := 0, 0, false, false
-	for _, c := range body {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return deepest
+	return nesting.OfJSON(converted)
 }
 
 // depthOfPatch returns how deep an object that is not too deep can be after a JSON
@@ -130,7 +108,7 @@ func depthOfPatch(body []byte) int {
 		if _, moves := operation["from"]; moves {
 			depth = max(depth, to+depth-min(from, depth))
 		} else {
-			depth = max(depth, to+depthOfJSON(operation["value"]))
+			depth = max(depth, to+nesting.OfJSON(operation["value"]))
 		}
 	}
 	return depth - maxDepth
@@ -187,7 +165,7 @@ func (w *protobufWalk) embedded(payload []byte) int {
 	if w.jsonLeft -= len(text); w.jsonLeft < 0 {
 		return maxDepth + 1
 	}
-	if depth := depthOfJSON(text); depth > maxDepth && json.Valid(text) {
+	if depth := nesting.OfJSON(text); depth > maxDepth && json.Valid(text) {
 		return depth
 	}
 	return 0
@@ -250,7 +228,7 @@ func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.
 			return tooDeep()
 		}
 	case *apiextensions.CustomResourceDefinition:
-		if text, err := json.Marshal(object.Spec); err != nil || depthOfJSON(text) > maxDepth {
+		if text, err := json.Marshal(object.Spec); err != nil || nesting.OfJSON(text) > maxDepth {
 			return tooDeep()
 		}
 	}
@@ -260,7 +238,7 @@ func (p *Depth) Validate(_ context.Context, a admission.Attributes, _ admission.
 // deepFields reports whether somebody wrote fields that no object can have.
 func deepFields(managed []metav1.ManagedFieldsEntry) bool {
 	return slices.ContainsFunc(managed, func(entry metav1.ManagedFieldsEntry) bool {
-		return entry.FieldsV1 != nil && depthOfJSON(entry.FieldsV1.GetRawBytes()) > 2*maxDepth
+		return entry.FieldsV1 != nil && nesting.OfJSON(entry.FieldsV1.GetRawBytes()) > 2*maxDepth
 	})
 }
 

@@ -9,7 +9,7 @@
 //	Depth       objects cannot be nested so deeply that they cost seconds
 //	Tokens      tokens are for their workspace, and lie in Secrets as they are made
 //	Authentication  configurations of issuers are compiled before they are stored
-//	Definitions no definition makes the hub call a tenant's webhook
+//	Definitions conversion webhooks are ones that the hub can and may call
 //
 // Chain joins them, and what other rooms bring along, in one order for native
 // and custom resources. Webhooks, policies and quota of a workspace are not

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"k8s.io/utils/clock"
@@ -42,6 +43,9 @@ type Config struct {
 	Storage func(identity string) generic.RESTOptionsGetter
 	// Admission judges writes.
 	Admission admission.Interface
+	// Conversion returns what reaches the conversion webhook of an API, in the
+	// form in which Kubernetes wants it.
+	Conversion func(api *schemas.API) (webhook.ServiceResolver, webhook.AuthenticationInfoResolverWrapper)
 	// Authorizer decides who may create by updating or applying.
 	Authorizer authorizer.UnconditionalAuthorizer
 	// RequestTimeout bounds how long a torn-down handler waits for requests.
@@ -68,8 +72,8 @@ type Handlers struct {
 
 // New returns Handlers that hold nothing yet.
 func New(config Config) (*Handlers, error) {
-	if config.Storage == nil || config.Admission == nil || config.Authorizer == nil {
-		return nil, errors.New("customresources needs a Storage, an Admission and an Authorizer")
+	if config.Storage == nil || config.Admission == nil || config.Conversion == nil || config.Authorizer == nil {
+		return nil, errors.New("customresources needs a Storage, an Admission, a Conversion and an Authorizer")
 	}
 	if config.RequestTimeout == 0 {
 		config.RequestTimeout = DefaultRequestTimeout
@@ -183,14 +187,15 @@ func (h *Handlers) entry(api *schemas.API) (*served, error) {
 // make returns the upstream handler for a world in which only api exists.
 func (h *Handlers) make(api *schemas.API, opened func(closeStore func())) (http.Handler, *single, error) {
 	world := &single{crd: api.CRD}
+	services, webhooks := h.config.Conversion(api)
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(
 		nil, nil, // discovery is not its business here
 		world,
 		http.NotFoundHandler(), // for versions and scopes that api does not serve
 		options{h.config.Storage(api.Provider.Identity), opened},
 		h.config.Admission,
-		nil,      // everything it sees is established
-		nil, nil, // admission keeps conversion webhooks out
+		nil, // everything it sees is established
+		services, webhooks,
 		1,
 		h.config.Authorizer,
 		h.config.RequestTimeout,

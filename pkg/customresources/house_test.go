@@ -24,6 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -69,6 +70,7 @@ func newHouse(t testing.TB) *house {
 	}
 	h.handlers, err = New(Config{
 		Storage:    func(string) generic.RESTOptionsGetter { return getter },
+		Conversion: noWebhooks,
 		Admission:  admission.NewChainHandler(),
 		Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
 		Clock:      h.clock,
@@ -188,4 +190,9 @@ func ends[T any](t *testing.T, results <-chan T) {
 			t.Fatal(errors.New("the watch goes on"))
 		}
 	}
+}
+
+// noWebhooks is for definitions that need no conversion.
+func noWebhooks(*schemas.API) (webhook.ServiceResolver, webhook.AuthenticationInfoResolverWrapper) {
+	return nil, nil
 }

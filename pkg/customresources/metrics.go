@@ -26,7 +26,7 @@ var labelled = map[string][]string{
 	"apiserver_request_terminations_total":                       {"group", "version", "resource", "subresource"},
 	"apiserver_request_aborts_total":                             {"group", "version", "resource", "subresource"},
 	"apiserver_selfrequest_total":                                {"group", "resource", "subresource"},
-	"apiserver_crd_conversion_webhook_duration_seconds":          {"crd_name"},
+	"apiserver_crd_conversion_webhook_duration_seconds":          {"crd_name", "from_version", "to_version"},
 	"apiserver_authentication_jwt_authenticator_latency_seconds": {"jwt_issuer_hash"},
 }
 
@@ -39,7 +39,7 @@ var subresources = []string{"", "approval", "attach", "binding", "ephemeralconta
 // otherwise each would make hundreds of series, for good. Call it once, before
 // the first request of the process.
 func LimitMetrics(known []schema.GroupVersionResource) {
-	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}, "jwt_issuer_hash": {"": true}}
+	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}, "from_version": {"": true}, "to_version": {"": true}, "jwt_issuer_hash": {"": true}}
 	for _, gvr := range known {
 		values["group"][gvr.Group] = true
 		values["version"][gvr.Version] = true

@@ -31,11 +31,14 @@ var ErrTooLarge = errors.New("the answer is too large")
 
 // Door makes connections to where a policy allows. It holds no state: whoever
 // makes a Transport closes its idle connections when done.
-type Door struct{ dialer net.Dialer }
+type Door struct {
+	policy Policy
+	dialer net.Dialer
+}
 
 // New returns a Door.
 func New(policy Policy) *Door {
-	return &Door{net.Dialer{
+	return &Door{policy, net.Dialer{
 		Timeout: dialTimeout,
 		// Called with the resolved address, for each that is tried (E1).
 		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
@@ -43,6 +46,9 @@ func New(policy Policy) *Door {
 		},
 	}}
 }
+
+// Check says what connecting to addr would say: a *RefusedError, or nil.
+func (d *Door) Check(addr netip.Addr) error { return d.policy.Check(addr) }
 
 func (p Policy) check(network, address string) error {
 	at, err := netip.ParseAddrPort(address)

@@ -67,6 +67,9 @@ type API struct {
 	Export string
 	// Provider is where a Bound API comes from; zero for all others.
 	Provider Provider
+	// Converter converts between versions when CRD says that this is done in
+	// the process; nil means one that was registered under the key in CRD.
+	Converter Converter
 }
 
 // Provider finds the export that a Bound API comes from.

@@ -17,7 +17,6 @@ import (
 	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/catalog"
-	"github.com/atriumhub/atrium/pkg/customresources"
 	"github.com/atriumhub/atrium/pkg/discovery"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
@@ -89,14 +88,14 @@ func (h *Hub) discover(next http.Handler) http.Handler {
 
 // dispatch sends a resource request to whoever serves it in its workspace.
 func (h *Hub) dispatch(native http.Handler) http.Handler {
-	return &dispatcher{catalog: h.catalog, viewSet: h.viewSet, windows: h.windows, customResources: h.customResources, native: native}
+	return &dispatcher{catalog: h.catalog, viewSet: h.viewSet, windows: h.windows, customResources: newConverting(h.customResources), native: native}
 }
 
 type dispatcher struct {
 	catalog         *catalog.Catalog
 	viewSet         func(context.Context) (*catalog.Set, bool)
 	windows         *windows
-	customResources *customresources.Handlers
+	customResources *converting
 	native          http.Handler
 }
 

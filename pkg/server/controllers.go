@@ -90,7 +90,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumTypes", Plugin: hubadmission.NewTypes(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac)},
 			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
-			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions()},
+			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 		},
 		h.tokenAdmission(),

@@ -23,6 +23,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/authentication"
 	"github.com/atriumhub/atrium/pkg/catalog"
+	"github.com/atriumhub/atrium/pkg/conversions"
 	"github.com/atriumhub/atrium/pkg/customresources"
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/discovery"
@@ -55,17 +56,18 @@ type Hub struct {
 	endpoints []string
 
 	// configure
-	egress     *egress.Door
-	authority  *pki.Authority
-	issuers    *authentication.Issuers
-	systemCRDs []*apiextensionsv1.CustomResourceDefinition
-	inProcess  *inProcess
-	hubClient  *client.Hub
-	upstream   *upstream
-	stores     *stores
-	models     *readModels
-	directory  *directory.Directory
-	catalog    *catalog.Catalog
+	egress      *egress.Door
+	authority   *pki.Authority
+	issuers     *authentication.Issuers
+	systemCRDs  []*apiextensionsv1.CustomResourceDefinition
+	inProcess   *inProcess
+	hubClient   *client.Hub
+	upstream    *upstream
+	stores      *stores
+	models      *readModels
+	directory   *directory.Directory
+	catalog     *catalog.Catalog
+	conversions *conversions.Conversions
 
 	// build
 	authorizer *access.Chain
@@ -117,6 +119,7 @@ func (h *Hub) configure(ctx context.Context) error {
 		return err
 	}
 	h.egress = egress.New(allowed)
+	h.conversions = h.newConversions()
 	if h.authority, err = pki.Open(h.options.file("pki"), time.Now()); err != nil {
 		return err
 	}
@@ -221,6 +224,7 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 		Keep:                func(shape string) bool { return own[shape] },
 		Storage:             h.stores.optionsOf,
 		Admission:           generic.AdmissionControl,
+		Conversion:          h.conversions.For,
 		Authorizer:          h.authorizer,
 		RequestTimeout:      generic.RequestTimeout,
 		MinRequestTimeout:   time.Duration(generic.MinRequestTimeout) * time.Second,

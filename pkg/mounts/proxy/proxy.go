@@ -22,6 +22,7 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/egress"
 	"github.com/atriumhub/atrium/pkg/mounts/doors"
+	"github.com/atriumhub/atrium/pkg/roster"
 	"github.com/atriumhub/atrium/pkg/target"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -46,8 +47,8 @@ type Config struct {
 type Proxy struct {
 	gates
 	config    Config
-	waiting   *limits
-	streaming *limits
+	waiting   *roster.Limits[logicalcluster.Name]
+	streaming *roster.Limits[logicalcluster.Name]
 	ordinary  http.RoundTripper
 	upgrading http.RoundTripper
 }
@@ -60,8 +61,8 @@ func New(config Config) *Proxy {
 	upgrading.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	return &Proxy{
 		config:    config,
-		waiting:   newLimits(waitingPerWorkspace, waitingTogether),
-		streaming: newLimits(streamingPerWorkspace, streamingTogether),
+		waiting:   roster.NewLimits[logicalcluster.Name](waitingPerWorkspace, waitingTogether),
+		streaming: roster.NewLimits[logicalcluster.Name](streamingPerWorkspace, streamingTogether),
 		ordinary:  config.Door.Transport(config.TLS.Clone()),
 		upgrading: upgrading,
 	}
@@ -98,10 +99,10 @@ func (p *Proxy) serve(w http.ResponseWriter, req *http.Request, t target.Target)
 		return apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, schema.GroupResource{}, "", fmt.Sprintf("there are no workspaces below the mount that %q goes through", t.Path), 0, true)
 	}
 	limits := p.limits(req)
-	if !limits.enter(key.Workspace) {
+	if !limits.Enter(key.Workspace) {
 		return apierrors.NewTooManyRequests("too many requests go through mounts, in this workspace or in all: ask again", 1)
 	}
-	defer limits.leave(key.Workspace)
+	defer limits.Leave(key.Workspace)
 	req = req.WithContext(during)
 	if address.Own {
 		return p.ask(w, req, path)
@@ -120,7 +121,7 @@ func dotted(path string) bool {
 	return false
 }
 
-func (p *Proxy) limits(req *http.Request) *limits {
+func (p *Proxy) limits(req *http.Request) *roster.Limits[logicalcluster.Name] {
 	if info, ok := request.RequestInfoFrom(req.Context()); ok && p.config.LongRunning(req, info) {
 		return p.streaming
 	}

@@ -93,37 +93,6 @@ func TestNoFurtherRequests(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	const perWorkspace, together = 25, 100
-	l := newLimits(perWorkspace, together)
-	for range perWorkspace {
-		if !l.enter("a") {
-			t.Fatal("refused too early")
-		}
-	}
-	if l.enter("a") {
-		t.Error("one workspace takes more than its share")
-	}
-	for i := range together - perWorkspace {
-		if !l.enter(logicalcluster.Name(rune('b' + i%20))) {
-			t.Fatalf("refused at %d", i)
-		}
-	}
-	if l.enter("z") {
-		t.Error("mounts take more than their share")
-	}
-	for range perWorkspace {
-		l.leave("a")
-	}
-	if !l.enter("a") || l.those["a"] != 1 {
-		t.Errorf("not counted down: %v", l.those)
-	}
-	l.leave("a")
-	if _, kept := l.those["a"]; kept {
-		t.Error("an idle workspace is remembered")
-	}
-}
-
 func TestGates(t *testing.T) {
 	g, key := &gates{}, logicalcluster.Key{Workspace: "abc", Name: "eu"}
 	pass := func() (context.Context, bool) {

@@ -35,6 +35,7 @@ import (
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 	"k8s.io/apiserver/pkg/util/compatibility"
+	"k8s.io/apiserver/pkg/util/webhook"
 	clientrest "k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
@@ -82,7 +83,11 @@ func newWorld(t testing.TB) *world {
 		storage: objectStore,
 	}
 	w.handlers, err = customresources.New(customresources.Config{
-		RESTOptionsGetter: objectStore, Admission: admission.NewChainHandler(), Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
+		Storage:   func(string) generic.RESTOptionsGetter { return objectStore },
+		Admission: admission.NewChainHandler(), Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(),
+		Conversion: func(*schemas.API) (webhook.ServiceResolver, webhook.AuthenticationInfoResolverWrapper) {
+			return nil, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
