@@ -10,6 +10,7 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/identity"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -18,6 +19,8 @@ import (
 var reported = []schema.GroupResource{
 	apisv1alpha2.Resource("apiexports"),
 	apisv1alpha2.Resource("apibindings"),
+	cachev1alpha1.Resource("clustercachedresources"),
+	cachev1alpha1.Resource("clustercachedresourceendpointslices"),
 	tenancyv1alpha1.Resource("workspacetypes"),
 	schedulingv1alpha1.Resource("locations"),
 	schedulingv1alpha1.Resource("placements"),

@@ -192,7 +192,8 @@ func (k *keeper) exclusive(key logicalcluster.Key, binding *apisv1alpha2.APIBind
 	var out []schema.GroupVersionResource
 	for _, r := range binding.Status.BoundResources {
 		gr := schema.GroupResource{Group: r.Group, Resource: r.Resource}
-		if !shared[gr] && len(r.StorageVersions) > 0 {
+		// What is virtual belongs to the provider.
+		if !shared[gr] && len(r.StorageVersions) > 0 && r.Virtual == nil {
 			out = append(out, gr.WithVersion(r.StorageVersions[0]))
 		}
 	}

@@ -14,9 +14,11 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
+	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -37,7 +39,9 @@ type world struct {
 	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
 	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
 	// definitions are those of workspaces.
-	definitions *inventorytest.Collection[*apiextensionsv1.CustomResourceDefinition]
+	definitions  *inventorytest.Collection[*apiextensionsv1.CustomResourceDefinition]
+	cached       *inventorytest.Collection[*cachev1alpha1.ClusterCachedResource]
+	cachedSlices *inventorytest.Collection[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
 	*inventorytest.Hub
 	secrets map[logicalcluster.Key]*corev1.Secret
 	content map[schema.GroupVersionResource]int
@@ -57,6 +61,10 @@ func newWorld(t *testing.T) *world {
 	w.definitions = inventorytest.Collect(w.Hub, definitionsGVR, func() *apiextensionsv1.CustomResourceDefinition {
 		return &apiextensionsv1.CustomResourceDefinition{}
 	})
+	w.cached = inventorytest.Collect(w.Hub, cachedGVR, func() *cachev1alpha1.ClusterCachedResource { return &cachev1alpha1.ClusterCachedResource{} })
+	w.cachedSlices = inventorytest.Collect(w.Hub, cachedSlicesGVR, func() *cachev1alpha1.ClusterCachedResourceEndpointSlice {
+		return &cachev1alpha1.ClusterCachedResourceEndpointSlice{}
+	})
 	Feed(FeedConfig{
 		Bindings: w.bindings, Schemas: w.schemas, Resolve: w.resolve, Natives: []string{"root:compute:kubernetes"},
 		Set: func(workspace logicalcluster.Name, apis []*schemas.API, exports []string) {
@@ -66,8 +74,11 @@ func newWorld(t *testing.T) *world {
 	k := newKeeper(Config{
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
+		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
+		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}, w)
+	k.cached, k.slices = w.driver.Queue(k.reconcileCached), w.driver.Queue(k.reconcileCachedSlice)
 	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
 	k.listen()
 	return w

@@ -8,9 +8,11 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 )
 
@@ -18,6 +20,8 @@ import (
 type Config struct {
 	// HubClient writes, as somebody who may.
 	HubClient *client.Hub
+	// HubURL is where clients reach the hub.
+	HubURL string
 	// Clock tells the time; nil is the real one.
 	Clock clock.WithTicker
 
@@ -31,6 +35,14 @@ type Config struct {
 	// Builtin returns the names in a group that every workspace has without having
 	// bound anything.
 	Builtin func(group string) []schemas.Claim
+
+	// Cached and CachedSlices are what providers let others read.
+	Cached       Source[*cachev1alpha1.ClusterCachedResource]
+	CachedSlices Source[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
+	// Publisher says what that shows, and Count how many objects that are, of how
+	// many there are.
+	Publisher *replication.Publisher
+	Count     func(context.Context, replication.Window) (shown, all int, err error)
 
 	// Resolve finds the workspaces of exports.
 	Resolve Resolve
@@ -56,6 +68,8 @@ type keeper struct {
 	bindings   queue
 	followers  queue
 	exports    queue
+	cached     queue
+	slices     queue
 
 	judging     stripes
 	ahead       ahead
@@ -81,12 +95,18 @@ func New(config Config) []loop.Controller {
 	// whom somebody who binds something just now should not wait.
 	followers := loop.New(loop.Config{Name: "apibindings-following", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	exports := loop.New(loop.Config{Name: "apiexports", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileExport})
+	cached := loop.New(loop.Config{Name: "clustercachedresources", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCached})
+	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
 	k.bindings, k.followers, k.exports = bindings, followers, exports
+	k.cached, k.slices = cached, cachedSlices
 	k.listen()
 	synced := []<-chan struct{}{
 		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.CustomResourceDefinitions.Synced(),
+		config.Cached.Synced(), config.CachedSlices.Synced(),
 	}
-	return []loop.Controller{gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}}
+	return []loop.Controller{
+		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
+	}
 }
 
 func newKeeper(config Config, hub hub) *keeper {

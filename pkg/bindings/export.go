@@ -65,23 +65,31 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 	return result, k.patch(ctx, exportsGVR, key, map[string]any{"status": status}, "status")
 }
 
-// makeIdentity stores a new identity secret and refers to it. One that exists
-// already under the name is taken: it was made by an attempt that failed later.
+// makeIdentity stores a new identity secret and refers to it.
 func (k *keeper) makeIdentity(ctx context.Context, key logicalcluster.Key, export *apisv1alpha2.APIExport) error {
-	random := make([]byte, identityBytes)
-	if _, err := rand.Read(random); err != nil {
-		return fmt.Errorf("failed to make an identity: %w", err)
-	}
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: identityNamespace, Name: export.Name},
-		StringData: map[string]string{apisv1alpha2.SecretKeyAPIExportIdentity: hex.EncodeToString(random)},
-	}
-	if err := k.hub.CreateSecret(ctx, key.Workspace, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+	identity, err := k.newIdentity(ctx, key.Workspace, export.Name)
+	if err != nil {
 		return fmt.Errorf("failed to store the identity of APIExport %s: %w", key, err)
 	}
-	return k.patch(ctx, exportsGVR, key, map[string]any{"spec": map[string]any{"identity": apisv1alpha2.Identity{
-		SecretRef: &corev1.SecretReference{Namespace: identityNamespace, Name: export.Name},
-	}}})
+	return k.patch(ctx, exportsGVR, key, map[string]any{"spec": map[string]any{"identity": identity}})
+}
+
+// newIdentity stores a secret with a new identity and returns a reference to it.
+// One that exists already under the name is taken: it was made by an attempt that
+// failed later.
+func (k *keeper) newIdentity(ctx context.Context, workspace logicalcluster.Name, name string) (*apisv1alpha2.Identity, error) {
+	random := make([]byte, identityBytes)
+	if _, err := rand.Read(random); err != nil {
+		return nil, fmt.Errorf("failed to make an identity: %w", err)
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: identityNamespace, Name: name},
+		StringData: map[string]string{apisv1alpha2.SecretKeyAPIExportIdentity: hex.EncodeToString(random)},
+	}
+	if err := k.hub.CreateSecret(ctx, workspace, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+		return nil, err
+	}
+	return &apisv1alpha2.Identity{SecretRef: &corev1.SecretReference{Namespace: identityNamespace, Name: name}}, nil
 }
 
 func (k *keeper) identityHash(ctx context.Context, workspace logicalcluster.Name, ref *corev1.SecretReference) (string, error) {

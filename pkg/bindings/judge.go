@@ -93,11 +93,26 @@ func exportValid(f facts) conditionsv1alpha1.Condition {
 				"its owner can give it the old identity secret, or delete this binding and its objects, and bind again",
 			reference.Name, f.where.Path, f.export.Status.IdentityHash, was)
 	}
-	if trouble := troubles(f.offers); len(trouble) > 0 {
+	if trouble := append(troubles(f.offers), moves(f)...); len(trouble) > 0 {
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIResourceSchemaInvalidReason,
 			"APIExport %q of workspace %q cannot be bound, which its owner has to mend: %s", reference.Name, f.where.Path, few(trouble))
 	}
 	return conditionsv1alpha1.True(t)
+}
+
+// moves names the resources whose objects are elsewhere now than when they were
+// bound: those that are there would be lost.
+func moves(f facts) []string {
+	var out []string
+	for i := range f.offers {
+		o := &f.offers[i]
+		for j := range f.binding.Status.BoundResources {
+			if bound := &f.binding.Status.BoundResources[j]; o.is(bound) && (bound.Virtual == nil) != (o.virtual() == nil) {
+				out = append(out, fmt.Sprintf("%s: spec.resources[].storage cannot become another kind of storage once it is bound; offer another resource", resourceText(bound.Group, bound.Resource)))
+			}
+		}
+	}
+	return out
 }
 
 // otherIdentity returns the identity that the binding was bound by, if that of the

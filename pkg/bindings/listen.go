@@ -47,6 +47,7 @@ func (k *keeper) listen() {
 			k.wakeExportsOf(key)
 		}
 	})
+	k.listenToCached()
 	k.CustomResourceDefinitions.OnChange(func(before, after *apiextensionsv1.CustomResourceDefinition, key logicalcluster.Key) {
 		if before == nil || after == nil || !equality.Semantic.DeepEqual(before.Status.AcceptedNames, after.Status.AcceptedNames) {
 			k.wakeWaiting(key.Workspace)

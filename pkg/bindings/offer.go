@@ -11,6 +11,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -42,19 +43,36 @@ func nativeOffer(workspace logicalcluster.Name, resource apisv1alpha2.ResourceSc
 func offerOf(where Workspace, resource apisv1alpha2.ResourceSchema, schema *apisv1alpha1.APIResourceSchema, definition *definition) offer {
 	o := offer{resource: resource}
 	switch {
-	case resource.Storage.Virtual != nil:
-		o.trouble = fmt.Sprintf("%s has spec.resources[].storage.virtual, which is not served", resourceText(resource.Group, resource.Name))
+	case unknownVirtual(resource.Storage.Virtual):
+		o.trouble = fmt.Sprintf("%s has a spec.resources[].storage.virtual.reference to a %s: only a ClusterCachedResourceEndpointSlice of %s can have objects",
+			resourceText(resource.Group, resource.Name), resource.Storage.Virtual.Reference.Kind, cachev1alpha1.GroupName)
 	case schema == nil:
 		o.trouble = fmt.Sprintf("APIResourceSchema %q does not exist in workspace %q", resource.Schema, where.Path)
 	case schema.Spec.Group != resource.Group || schema.Spec.Names.Plural != resource.Name:
 		o.trouble = fmt.Sprintf("APIResourceSchema %q describes %s, but spec.resources says it is that of %s", resource.Schema,
 			resourceText(schema.Spec.Group, schema.Spec.Names.Plural), resourceText(resource.Group, resource.Name))
+	case resource.Storage.Virtual != nil && schema.Spec.Scope != apiextensionsv1.ClusterScoped:
+		o.trouble = fmt.Sprintf("APIResourceSchema %q has scope %s, but spec.resources[].storage.virtual takes Cluster", resource.Schema, schema.Spec.Scope)
 	case definition.trouble != "":
 		o.trouble = definition.trouble
 	default:
 		o.schema, o.uid, o.names, o.storage = schema, string(schema.UID), definition.names, definition.storage
 	}
 	return o
+}
+
+// unknownVirtual reports whether objects are said to be where nobody looks.
+func unknownVirtual(virtual *apisv1alpha2.ResourceSchemaStorageVirtual) bool {
+	return virtual != nil && (virtual.Reference.Kind != "ClusterCachedResourceEndpointSlice" ||
+		virtual.Reference.APIGroup == nil || *virtual.Reference.APIGroup != cachev1alpha1.GroupName)
+}
+
+// virtual is where the objects are, when they are not in the workspace.
+func (o *offer) virtual() *apisv1alpha2.BoundVirtualResource {
+	if o.resource.Storage.Virtual == nil {
+		return nil
+	}
+	return &apisv1alpha2.BoundVirtualResource{Slice: o.resource.Storage.Virtual.Reference.Name, IdentityHash: o.resource.Storage.Virtual.IdentityHash}
 }
 
 // is reports whether bound is the same resource.
@@ -79,7 +97,7 @@ func (o *offer) bound(identity string, before []apisv1alpha2.BoundAPIResource) a
 	return apisv1alpha2.BoundAPIResource{
 		Group: o.resource.Group, Resource: o.resource.Name,
 		Schema:          apisv1alpha2.BoundAPIResourceSchema{Name: o.resource.Schema, UID: o.uid, IdentityHash: identity},
-		StorageVersions: versions,
+		StorageVersions: versions, Virtual: o.virtual(),
 	}
 }
 

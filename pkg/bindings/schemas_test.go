@@ -165,7 +165,7 @@ func TestBoundStaysBound(t *testing.T) {
 					e.Spec.Resources[0].Storage.Virtual = &apisv1alpha2.ResourceSchemaStorageVirtual{}
 				})
 			},
-			valid: `False APIResourceSchemaInvalid APIExport "acme" of workspace "root:compute" cannot be bound, which its owner has to mend: widgets.example.io has spec.resources[].storage.virtual, which is not served`,
+			valid: `False APIResourceSchemaInvalid APIExport "acme" of workspace "root:compute" cannot be bound, which its owner has to mend: widgets.example.io has a spec.resources[].storage.virtual.reference to a : only a ClusterCachedResourceEndpointSlice of cache.kcp.io can have objects; widgets.example.io: spec.resources[].storage cannot become another kind of storage once it is bound; offer another resource`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,8 @@ func (h *Hub) buildControllers() error {
 			tokensecrets.New(tokensecrets.Config{Hub: h.hubClient, Secrets: m.secrets, ServiceAccounts: m.serviceAccounts}),
 		},
 		bindings.New(bindings.Config{
-			HubClient: h.hubClient, APIBindings: m.bindings, APIExports: m.exports,
+			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
+			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),

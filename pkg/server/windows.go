@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
@@ -97,5 +99,30 @@ func (v *windows) holdWatch(ctx context.Context, window replication.Window, info
 		leave()
 		cancel(context.Canceled)
 		release()
+	}
+}
+
+// countPage is how many objects are read at a time to count them.
+const countPage = 500
+
+// countWindow counts the objects a window shows, and all that there are of the
+// resource in its workspace.
+func (h *Hub) countWindow(ctx context.Context, window replication.Window) (shown, all int, err error) {
+	resource := window.API.GroupResource().WithVersion(window.API.Versions[0])
+	objects := h.hubClient.Dynamic(window.Resource.Workspace.Path()).Resource(resource)
+	for page := ""; ; {
+		list, err := objects.List(ctx, metav1.ListOptions{Limit: countPage, Continue: page})
+		if err != nil {
+			return 0, 0, err
+		}
+		for i := range list.Items {
+			all++
+			if window.Selector.Matches(labels.Set(list.Items[i].GetLabels())) {
+				shown++
+			}
+		}
+		if page = list.GetContinue(); page == "" {
+			return shown, all, nil
+		}
 	}
 }
