@@ -21,7 +21,7 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
-		"pkg/nesting",
+		"pkg/nesting", "pkg/elastic",
 		"pkg/identity/issuer",
 	}},
 	{"F2.0", "doors that know no workspace", []string{"pkg/etcd", "internal/pki", "pkg/egress", "pkg/failpoint"}},

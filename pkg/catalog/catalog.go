@@ -10,6 +10,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/elastic"
 	"github.com/atriumhub/atrium/pkg/roster"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -30,7 +31,7 @@ type Catalog struct {
 
 	mu         sync.Mutex // guards what follows, and writes to sets
 	reserved   map[schema.GroupResource]bool
-	workspaces map[logicalcluster.Name]*workspace
+	workspaces elastic.Map[logicalcluster.Name, *workspace]
 	interned   map[string]*shared[*Set]
 	shapes     map[string]*shared[*API]
 	unused     []func(shape string)
@@ -55,12 +56,11 @@ type shared[T any] struct {
 // definitions, and no workspace has bound any of the gated APIs yet.
 func New(system []*apiextensionsv1.CustomResourceDefinition, gated []NativeAPI) *Catalog {
 	c := &Catalog{
-		natives:    map[NativeAPIName][]*API{},
-		gated:      map[schema.GroupResource]bool{},
-		reserved:   map[schema.GroupResource]bool{},
-		workspaces: map[logicalcluster.Name]*workspace{},
-		interned:   map[string]*shared[*Set]{},
-		shapes:     map[string]*shared[*API]{},
+		natives:  map[NativeAPIName][]*API{},
+		gated:    map[schema.GroupResource]bool{},
+		reserved: map[schema.GroupResource]bool{},
+		interned: map[string]*shared[*Set]{},
+		shapes:   map[string]*shared[*API]{},
 	}
 	for _, crd := range system {
 		c.system = append(c.system, schemas.FromCRD(schemas.Installed(crd), schemas.System))
@@ -285,7 +285,7 @@ type Stats struct {
 func (c *Catalog) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{Workspaces: len(c.workspaces), Sets: len(c.interned), Shapes: len(c.shapes)}
+	return Stats{Workspaces: c.workspaces.Len(), Sets: len(c.interned), Shapes: len(c.shapes)}
 }
 
 func byShape(a, b *API) int { return strings.Compare(a.Shape, b.Shape) }

@@ -29,7 +29,7 @@ func (c *Catalog) change(ws logicalcluster.Name, edit func(*workspace)) bool {
 func (c *Catalog) publish(ws logicalcluster.Name, edit func(*workspace)) (unused []string, callbacks []func(string), changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	w, known := c.workspaces[ws]
+	w, known := c.workspaces.Get(ws)
 	if !known {
 		w = &workspace{set: c.nothing}
 	}
@@ -40,10 +40,10 @@ func (c *Catalog) publish(ws logicalcluster.Name, edit func(*workspace)) (unused
 	unused = c.free(slices.Concat(old.local, old.bound))
 	c.discard(old.set)
 	if len(w.local) == 0 && len(w.bound) == 0 && len(w.natives) == 0 {
-		delete(c.workspaces, ws)
+		c.workspaces.Delete(ws)
 		c.sets.Delete(ws)
 	} else {
-		c.workspaces[ws] = w
+		c.workspaces.Set(ws, w)
 		if w.set != old.set || !known {
 			c.sets.Store(ws, w.set)
 		}

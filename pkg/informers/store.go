@@ -3,21 +3,22 @@ package informers
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/atriumhub/atrium/pkg/elastic"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // store holds objects by workspace. It is not safe for concurrent use.
 type store[T metav1.Object] struct {
-	workspaces map[logicalcluster.Name]*bucket[T]
+	workspaces elastic.Map[logicalcluster.Name, *bucket[T]]
 	count      int
 }
 
 func newStore[T metav1.Object]() *store[T] {
-	return &store[T]{workspaces: map[logicalcluster.Name]*bucket[T]{}}
+	return &store[T]{}
 }
 
 func (s *store[T]) get(key logicalcluster.Key) (T, bool) {
-	if b := s.workspaces[key.Workspace]; b != nil {
+	if b, ok := s.workspaces.Get(key.Workspace); ok {
 		return b.get(key.Namespace, key.Name)
 	}
 	var zero T
@@ -26,10 +27,10 @@ func (s *store[T]) get(key logicalcluster.Key) (T, bool) {
 
 // put stores obj under key and returns what was there.
 func (s *store[T]) put(key logicalcluster.Key, obj T) (old T, replaced bool) {
-	b := s.workspaces[key.Workspace]
-	if b == nil {
+	b, ok := s.workspaces.Get(key.Workspace)
+	if !ok {
 		b = &bucket[T]{}
-		s.workspaces[key.Workspace] = b
+		s.workspaces.Set(key.Workspace, b)
 	}
 	old, replaced = b.put(obj)
 	if !replaced {
@@ -40,8 +41,8 @@ func (s *store[T]) put(key logicalcluster.Key, obj T) (old T, replaced bool) {
 
 // drop removes what is under key and returns it.
 func (s *store[T]) drop(key logicalcluster.Key) (old T, found bool) {
-	b := s.workspaces[key.Workspace]
-	if b == nil {
+	b, ok := s.workspaces.Get(key.Workspace)
+	if !ok {
 		return old, false
 	}
 	old, found = b.drop(key.Namespace, key.Name)
@@ -50,14 +51,14 @@ func (s *store[T]) drop(key logicalcluster.Key) (old T, found bool) {
 	}
 	s.count--
 	if b.len() == 0 {
-		delete(s.workspaces, key.Workspace)
+		s.workspaces.Delete(key.Workspace)
 	}
 	return old, true
 }
 
 func (s *store[T]) in(workspace logicalcluster.Name) []T {
-	b := s.workspaces[workspace]
-	if b == nil {
+	b, ok := s.workspaces.Get(workspace)
+	if !ok {
 		return nil
 	}
 	return b.appendTo(make([]T, 0, b.len()))
@@ -65,7 +66,7 @@ func (s *store[T]) in(workspace logicalcluster.Name) []T {
 
 func (s *store[T]) all() []T {
 	out := make([]T, 0, s.count)
-	for _, b := range s.workspaces {
+	for _, b := range s.workspaces.All() {
 		out = b.appendTo(out)
 	}
 	return out
@@ -78,12 +79,17 @@ const fewObjects = 8
 // bucket is the objects of one workspace.
 type bucket[T metav1.Object] struct {
 	few  []T
-	many map[objectName]T // instead of few, once there are more
+	many *elastic.Map[objectName, T] // instead of few, once there are more
 }
 
 type objectName struct{ namespace, name string }
 
-func (b *bucket[T]) len() int { return len(b.few) + len(b.many) }
+func (b *bucket[T]) len() int {
+	if b.many != nil {
+		return b.many.Len()
+	}
+	return len(b.few)
+}
 
 func (b *bucket[T]) find(namespace, name string) int {
 	for i, obj := range b.few {
@@ -96,8 +102,7 @@ func (b *bucket[T]) find(namespace, name string) int {
 
 func (b *bucket[T]) get(namespace, name string) (T, bool) {
 	if b.many != nil {
-		obj, ok := b.many[objectName{namespace, name}]
-		return obj, ok
+		return b.many.Get(objectName{namespace, name})
 	}
 	if i := b.find(namespace, name); i >= 0 {
 		return b.few[i], true
@@ -109,8 +114,8 @@ func (b *bucket[T]) get(namespace, name string) (T, bool) {
 func (b *bucket[T]) put(obj T) (old T, replaced bool) {
 	key := objectName{obj.GetNamespace(), obj.GetName()}
 	if b.many != nil {
-		old, replaced = b.many[key]
-		b.many[key] = obj
+		old, replaced = b.many.Get(key)
+		b.many.Set(key, obj)
 		return old, replaced
 	}
 	if i := b.find(key.namespace, key.name); i >= 0 {
@@ -127,9 +132,9 @@ func (b *bucket[T]) put(obj T) (old T, replaced bool) {
 // grow turns the slice into a map, for good: a workspace that had many objects
 // will have them again.
 func (b *bucket[T]) grow() {
-	b.many = make(map[objectName]T, 2*fewObjects)
+	b.many = &elastic.Map[objectName, T]{}
 	for _, obj := range b.few {
-		b.many[objectName{obj.GetNamespace(), obj.GetName()}] = obj
+		b.many.Set(objectName{obj.GetNamespace(), obj.GetName()}, obj)
 	}
 	b.few = nil
 }
@@ -137,8 +142,8 @@ func (b *bucket[T]) grow() {
 func (b *bucket[T]) drop(namespace, name string) (old T, found bool) {
 	if b.many != nil {
 		key := objectName{namespace, name}
-		old, found = b.many[key]
-		delete(b.many, key)
+		old, found = b.many.Get(key)
+		b.many.Delete(key)
 		return old, found
 	}
 	i := b.find(namespace, name)
@@ -155,8 +160,10 @@ func (b *bucket[T]) drop(namespace, name string) (old T, found bool) {
 }
 
 func (b *bucket[T]) appendTo(out []T) []T {
-	out = append(out, b.few...)
-	for _, obj := range b.many {
+	if b.many == nil {
+		return append(out, b.few...)
+	}
+	for _, obj := range b.many.All() {
 		out = append(out, obj)
 	}
 	return out

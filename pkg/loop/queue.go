@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/utils/clock"
 
+	"github.com/atriumhub/atrium/pkg/elastic"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -23,7 +24,7 @@ type queue struct {
 	mu       sync.Mutex
 	wake     *sync.Cond
 	ready    []logicalcluster.Key
-	queued   map[logicalcluster.Key]struct{} // in ready, or to be put there by done
+	queued   elastic.Map[logicalcluster.Key, struct{}] // in ready, or to be put there by done
 	active   map[logicalcluster.Key]struct{}
 	failures map[logicalcluster.Key]int
 	later    timers
@@ -34,10 +35,8 @@ type queue struct {
 func newQueue(c clock.WithTicker) *queue {
 	q := &queue{
 		clock:    c,
-		queued:   map[logicalcluster.Key]struct{}{},
 		active:   map[logicalcluster.Key]struct{}{},
 		failures: map[logicalcluster.Key]int{},
-		later:    timers{at: map[logicalcluster.Key]*timer{}},
 		rearm:    make(chan struct{}, 1),
 	}
 	q.wake = sync.NewCond(&q.mu)
@@ -56,10 +55,10 @@ func (q *queue) addLocked(key logicalcluster.Key) {
 	if q.closed {
 		return
 	}
-	if _, known := q.queued[key]; known {
+	if _, known := q.queued.Get(key); known {
 		return
 	}
-	q.queued[key] = struct{}{}
+	q.queued.Set(key, struct{}{})
 	if _, busy := q.active[key]; busy {
 		return
 	}
@@ -99,7 +98,7 @@ func (q *queue) next() (logicalcluster.Key, bool) {
 	key := q.ready[0]
 	q.ready[0] = logicalcluster.Key{}
 	q.ready = q.ready[1:]
-	delete(q.queued, key)
+	q.queued.Delete(key)
 	q.active[key] = struct{}{}
 	return key, true
 }
@@ -109,7 +108,7 @@ func (q *queue) done(key logicalcluster.Key) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.active, key)
-	if _, again := q.queued[key]; again && !q.closed {
+	if _, again := q.queued.Get(key); again && !q.closed {
 		q.ready = append(q.ready, key)
 		q.wake.Signal()
 	}
@@ -197,17 +196,17 @@ type timer struct {
 // timers is a heap of delayed keys, the earliest first, one entry per key.
 type timers struct {
 	heap timerHeap
-	at   map[logicalcluster.Key]*timer
+	at   elastic.Map[logicalcluster.Key, *timer]
 }
 
 // set notes that key is due at the given time, and reports whether that made
 // it the earliest of all. A later time than the one already noted is ignored.
 func (t *timers) set(key logicalcluster.Key, at time.Time) bool {
-	known, ok := t.at[key]
+	known, ok := t.at.Get(key)
 	switch {
 	case !ok:
 		known = &timer{key: key, at: at}
-		t.at[key] = known
+		t.at.Set(key, known)
 		heap.Push(&t.heap, known)
 	case at.Before(known.at):
 		known.at = at
@@ -224,7 +223,7 @@ func (t *timers) first() (*timer, bool) {
 }
 
 func (t *timers) pop() {
-	delete(t.at, heap.Pop(&t.heap).(*timer).key)
+	t.at.Delete(heap.Pop(&t.heap).(*timer).key)
 }
 
 // timerHeap implements heap.Interface.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/generic"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/apiserver/pkg/util/webhook"
+	metricsfeatures "k8s.io/component-base/metrics/features"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
@@ -96,6 +97,10 @@ var features = map[string]bool{
 	// It remembers for ten seconds who may impersonate whom, and not in which
 	// workspace. Without it the verb "impersonate" works as ever.
 	string(genericfeatures.ConstrainedImpersonation): false,
+	// Each of hundreds of series would have up to 160 buckets of its own, each of
+	// several small objects that are made while the hub is busiest and stay: they
+	// keep the pages around them. The classic buckets remain in every format.
+	string(metricsfeatures.NativeHistograms): false,
 }
 
 // servingHosts are the names and addresses the serving certificate is good for.

@@ -40,6 +40,7 @@ func (h *Hub) phases() []phase {
 // Run starts the hub, calls ready once it is, and serves until ctx ends. It
 // returns when everything has stopped and every acknowledged write is on disk.
 func (h *Hub) Run(ctx context.Context, ready func()) error {
+	sampleAllocations(h.options.Profiling)
 	started := paceGarbage()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer h.release()

@@ -29,6 +29,9 @@ type hub struct {
 	ready, cpu time.Duration
 	// admin is the connection that requests are measured over.
 	admin *client.Hub
+	// metrics reads the hub's metrics, always over the same connection: one more for
+	// each look at the memory would be seen in it.
+	metrics scrape
 }
 
 // startHub starts a hub on an empty directory.
@@ -49,7 +52,10 @@ func (h *hub) start(ctx context.Context) error {
 	}
 	h.ready, h.cpu = time.Since(began), processTime(h.Pid())
 	var err error
-	h.admin, err = h.connect(asAdmin)
+	if h.admin, err = h.connect(asAdmin); err != nil {
+		return err
+	}
+	h.metrics, err = h.scrape()
 	return err
 }
 
@@ -79,7 +85,7 @@ func ownConnection(config *rest.Config) *rest.Config {
 	return config
 }
 
-// scrape reads the hub's metrics.
+// scrape connects to read the hub's metrics.
 func (h *hub) scrape() (scrape, error) {
 	shardAdmin, err := h.connect(asShardAdmin)
 	if err != nil {
@@ -114,15 +120,11 @@ func (h *hub) forgotten(ctx context.Context, say *progress, limit float64) (memo
 // metrics.
 func (h *hub) state(ctx context.Context, say *progress) (memory, metrics, error) {
 	say.printf("waiting for the hub's memory to settle")
-	read, err := h.scrape()
+	held, err := settle(ctx, h.Pid(), h.metrics)
 	if err != nil {
 		return memory{}, metrics{}, err
 	}
-	held, err := settle(ctx, h.Pid(), read)
-	if err != nil {
-		return memory{}, metrics{}, err
-	}
-	m, err := read(ctx)
+	m, err := h.metrics(ctx)
 	return held, m, err
 }
 
