@@ -11,6 +11,7 @@
 //	Authentication  configurations of issuers are compiled before they are stored
 //	Definitions conversion webhooks are ones that the hub can and may call
 //
+// InStoredVersion has all of them judge objects in the version that is stored.
 // Chain joins them, and what other rooms bring along, in one order for native
 // and custom resources. Webhooks, policies and quota of a workspace are not
 // here yet, and their APIs are not served.

@@ -129,6 +129,7 @@ func (h *Hub) configure(ctx context.Context) error {
 	if h.systemCRDs, err = crds.All(); err != nil {
 		return fmt.Errorf("failed to read the hub's own definitions: %w", err)
 	}
+	convertVersions(h.systemCRDs, h.conversions)
 	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, h.issuers)
 	if err != nil {
 		return err
@@ -192,7 +193,9 @@ func (h *Hub) build(context.Context) error {
 	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {
 		return err
 	}
-	generic.AdmissionControl = h.admission(parts)
+	if generic.AdmissionControl, err = h.inStoredVersion(h.admission(parts)); err != nil {
+		return err
+	}
 	generic.RESTOptionsGetter = h.stores.natives
 	h.router = routing.New(routing.Config{
 		Resolve:    h.resolve,

@@ -30,7 +30,7 @@ func widgetSchema(t *testing.T, name string, properties map[string]apiextensions
 	}
 }
 
-func object(description string) map[string]apiextensionsv1.JSONSchemaProps {
+func described(description string) map[string]apiextensionsv1.JSONSchemaProps {
 	return map[string]apiextensionsv1.JSONSchemaProps{"spec": {Type: "object", Description: description}}
 }
 
@@ -59,15 +59,15 @@ func TestSchemasHaveNamesThatSayWhatTheyAre(t *testing.T) {
 	path, _ := newWorkspace(t)
 	schemas := client.APIResourceSchemas(withToken(t, "alice-token"), path)
 	for _, name := range []string{"v1.widgets.example.org", "a.b.widgets.example.org"} {
-		if _, err := schemas.Create(t.Context(), widgetSchema(t, name, object("")), metav1.CreateOptions{}); err != nil {
+		if _, err := schemas.Create(t.Context(), widgetSchema(t, name, described("")), metav1.CreateOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
 	for _, name := range []string{"widgets.example.org", "v1.gadgets.example.org", "v1.widgets.core"} {
-		_, err := schemas.Create(t.Context(), widgetSchema(t, name, object("")), metav1.CreateOptions{})
+		_, err := schemas.Create(t.Context(), widgetSchema(t, name, described("")), metav1.CreateOptions{})
 		expectRefused(t, err, "the name has to be <prefix>.<spec.names.plural>.<spec.group>")
 	}
-	core := widgetSchema(t, "v1.widgets.core", object(""))
+	core := widgetSchema(t, "v1.widgets.core", described(""))
 	core.Spec.Group = ""
 	if _, err := schemas.Create(t.Context(), core, metav1.CreateOptions{}); err != nil {
 		t.Error(err)
@@ -79,7 +79,7 @@ func TestSchemasHaveNamesThatSayWhatTheyAre(t *testing.T) {
 func TestSchemasNeverChange(t *testing.T) {
 	path, _ := newWorkspace(t)
 	schemas := client.APIResourceSchemas(withToken(t, "alice-token"), path)
-	made := must(schemas.Create(t.Context(), widgetSchema(t, "v1.widgets.example.org", object("one")), metav1.CreateOptions{}))(t)
+	made := must(schemas.Create(t.Context(), widgetSchema(t, "v1.widgets.example.org", described("one")), metav1.CreateOptions{}))(t)
 	props, err := made.Spec.Versions[0].GetSchema()
 	if err != nil || props.Properties["spec"].Description != "one" {
 		t.Errorf("read back as %v, %v", props, err)
@@ -87,7 +87,7 @@ func TestSchemasNeverChange(t *testing.T) {
 	for what, edit := range map[string]func(*apisv1alpha1.APIResourceSchema){
 		"scope": func(s *apisv1alpha1.APIResourceSchema) { s.Spec.Scope = apiextensionsv1.NamespaceScoped },
 		"schema": func(s *apisv1alpha1.APIResourceSchema) {
-			if err := s.Spec.Versions[0].SetSchema(&apiextensionsv1.JSONSchemaProps{Type: "object", Properties: object("two")}); err != nil {
+			if err := s.Spec.Versions[0].SetSchema(&apiextensionsv1.JSONSchemaProps{Type: "object", Properties: described("two")}); err != nil {
 				t.Fatal(err)
 			}
 		},
