@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/endpoints/filters"
@@ -58,6 +61,10 @@ func (e *Exports) Enter(next http.Handler, serializer runtime.NegotiatedSerializ
 			return
 		}
 		ctx, leave, err := e.enter(req.Context(), t, a)
+		if err == nil && streamsAll(ctx, a, req.URL.Query()) {
+			leave()
+			err = errStreamsAll
+		}
 		if err != nil {
 			responsewriters.ErrorNegotiated(err, serializer, schema.GroupVersion{}, w, req)
 			return
@@ -66,6 +73,21 @@ func (e *Exports) Enter(next http.Handler, serializer runtime.NegotiatedSerializ
 		next.ServeHTTP(w, req.WithContext(ctx))
 	})
 }
+
+// streamsAll reports whether a watch asks for the state to begin with in all
+// workspaces.
+func streamsAll(ctx context.Context, a authorizer.Attributes, query url.Values) bool {
+	scope, _ := keyspace.ScopeFrom(ctx)
+	return scope.All() && a.GetVerb() == "watch" && query.Has("sendInitialEvents")
+}
+
+// errStreamsAll sends clients back to list and watch, in the way of a server that
+// cannot do more. Those of Go collect the state that a watch begins with by
+// namespace and name, so that equal names in different workspaces would get lost
+// even where what comes after knows how to tell them apart.
+var errStreamsAll = apierrors.NewInvalid(schema.GroupKind{Group: metav1.GroupName, Kind: "ListOptions"}, "", field.ErrorList{
+	field.Forbidden(field.NewPath("sendInitialEvents"), "a watch of all workspaces does not send the state it begins with: list first"),
+})
 
 // enter returns the context that a request goes on with. The error is an API
 // status.

@@ -90,6 +90,8 @@ func TestThroughTheView(t *testing.T) {
 	}{
 		"list":                       {"robot", "GET", everywhere + "/apis/acme.io/v1/widgets", 200, "all workspaces", ""},
 		"watch":                      {"robot", "GET", everywhere + "/apis/acme.io/v1/widgets?watch=1", 200, "all workspaces", ""},
+		"list by watching":           {"robot", "GET", everywhere + "/apis/acme.io/v1/widgets?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", 422, "", "list first"},
+		"list by watching, in one":   {"robot", "GET", shop + "/apis/acme.io/v1/widgets?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan", 200, "workspace shop", ""},
 		"in one workspace":           {"robot", "GET", shop + "/apis/acme.io/v1/namespaces/default/widgets/w", 200, "workspace shop", ""},
 		"by path":                    {"robot", "GET", "root:acme/widgets/clusters/root:shop/apis/acme.io/v1/widgets", 200, "workspace shop", ""},
 		"create":                     {"robot", "POST", shop + "/apis/acme.io/v1/namespaces/default/widgets", 200, "workspace shop", ""},
