@@ -77,6 +77,7 @@ type Hub struct {
 	lasting    *routing.Lasting
 	lifecycles []*views.Lifecycle
 	exports    *views.Exports
+	schemas    *views.Schemas
 	// viewSets say what the views show that have an API of their own, by kind.
 	viewSets        map[string]viewSet
 	mounts          *mountproxy.Proxy
@@ -187,7 +188,7 @@ func (h *Hub) build(context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.lifecycles, h.exports, h.viewSets = parts.lifecycles, parts.exports, parts.sets
+	h.lifecycles, h.exports, h.schemas, h.viewSets = parts.lifecycles, parts.exports, parts.schemas, parts.sets
 	generic := h.upstream.config.Generic
 	parts.authorizers[target.MountKind] = authorizer.AuthorizerFunc(h.authorizeMount)
 	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {

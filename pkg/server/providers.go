@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -36,6 +37,19 @@ func (h *Hub) exportsView() *views.Exports {
 	h.models.schemas.OnChange(view.FollowSchema)
 	h.models.bindings.OnChange(view.FollowBinding)
 	h.models.logicalClusters.OnChange(func(_, _ *corev1alpha1.LogicalCluster, key logicalcluster.Key) { view.Changed(key.Workspace) })
+	return view
+}
+
+// schemasView makes the view of the schemas that workspaces have bound.
+func (h *Hub) schemasView() *views.Schemas {
+	view := views.NewSchemas(views.SchemasConfig{
+		Inside: authorizer.AuthorizerFunc(h.judgeDirect), Resolve: h.resolve,
+		Schemas: h.models.schemas, Bindings: h.models.bindings, System: h.catalog.System(),
+		Start:             uint64(time.Now().UnixNano()),
+		MinRequestTimeout: time.Duration(h.upstream.config.Generic.MinRequestTimeout) * time.Second,
+	})
+	h.models.schemas.OnChange(view.FollowSchema)
+	h.models.bindings.OnChange(view.FollowBinding)
 	return view
 }
 

@@ -572,3 +572,60 @@ func (m *market) edit(ctx context.Context, t *testing.T, change func(*apisv1alph
 		return err
 	})
 }
+
+// Who may read the bindings of a workspace reads the schemas behind them, wherever
+// they are, and whatever has become of them.
+func TestSchemasOfWhatIsBound(t *testing.T) {
+	ctx := exportsContext(t)
+	m := newMarket(ctx, t, "schemas.providers.test", 1)
+	admin := as(t, "base")
+	original, err := client.APIResourceSchemas(admin, m.provider).Get(ctx, "v1.gizmos."+m.group, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(token, consumer string) dynamic.ResourceInterface {
+		config := rest.AnonymousClientConfig(restConfig(t, "base"))
+		config.BearerToken, config.QPS = token, -1
+		config.Host = shared.hub.URL() + "/services/apiresourceschema/" + consumer + "/clusters/*"
+		return dynamic.NewForConfigOrDie(config).Resource(schema.GroupVersionResource{Group: "apis.kcp.io", Version: "v1alpha1", Resource: "apiresourceschemas"})
+	}
+	account := serviceAccountToken(ctx, t, m.consumers[0], "reader")
+	if _, err := read(account, m.ids[0]).List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("without the right to read bindings: %v", err)
+	}
+	if _, err := read("alice-token", m.ids[0]).List(ctx, metav1.ListOptions{}); err != nil {
+		t.Errorf("the administrator: %v", err)
+	}
+	if _, err := read("bob-token", m.ids[0]).List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("a stranger: %v", err)
+	}
+	if err := client.APIResourceSchemas(admin, m.provider).Delete(ctx, original.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := read("alice-token", m.consumers[0].String()).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := slices.ContainsFunc(list.Items, func(u unstructured.Unstructured) bool {
+		return u.GetName() == original.Name && u.GetUID() == original.UID && logicalcluster.From(&u) == logicalcluster.From(original)
+	})
+	if !found {
+		t.Errorf("the schema is not among %v", list.Items)
+	}
+	began, err := read("alice-token", m.ids[0]).Watch(ctx, metav1.ListOptions{ResourceVersion: list.GetResourceVersion()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer began.Stop()
+	if err := client.APIBindings(admin, m.consumers[0]).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	expectEvent(ctx, t, began, watch.Deleted, logicalcluster.From(original).String()+"/"+original.Name)
+	config := rest.AnonymousClientConfig(restConfig(t, "base"))
+	config.BearerToken = "alice-token"
+	config.Host = shared.hub.URL() + "/services/apiresourceschema/" + m.ids[0] + "/clusters/*"
+	_, lists, err := discovery.NewDiscoveryClientForConfigOrDie(config).ServerGroupsAndResources()
+	if err != nil || len(lists) != 1 || len(lists[0].APIResources) != 1 || lists[0].APIResources[0].Name != "apiresourceschemas" {
+		t.Errorf("discovery: %v, %v", lists, err)
+	}
+}

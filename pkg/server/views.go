@@ -34,6 +34,7 @@ type viewParts struct {
 	admission   []hubadmission.Named
 	lifecycles  []*views.Lifecycle
 	exports     *views.Exports
+	schemas     *views.Schemas
 	// sets say what those show that do not show what the workspace serves.
 	sets map[string]viewSet
 }
@@ -49,8 +50,8 @@ func (h *Hub) views() (viewParts, error) {
 		return viewParts{}, err
 	}
 	lifecycles := []*views.Lifecycle{views.NewInitializing(ask), views.NewTerminating(ask)}
-	exports := h.exportsView()
-	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID), exports}
+	exports, bound := h.exportsView(), h.schemasView()
+	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID), exports, bound}
 	for _, lifecycle := range lifecycles {
 		all = append(all, lifecycle)
 		h.models.logicalClusters.OnChange(func(_, cluster *corev1alpha1.LogicalCluster, key logicalcluster.Key) {
@@ -60,8 +61,8 @@ func (h *Hub) views() (viewParts, error) {
 	parts := viewParts{
 		routes: map[string]routing.View{}, authorizers: map[string]authorizer.UnconditionalAuthorizer{},
 		admission:  []hubadmission.Named{{Name: "AtriumViews", Plugin: views.NewAdmission(all...)}},
-		lifecycles: lifecycles, exports: exports,
-		sets: map[string]viewSet{exports.Kind(): views.SetFrom},
+		lifecycles: lifecycles, exports: exports, schemas: bound,
+		sets: map[string]viewSet{exports.Kind(): views.SetFrom, bound.Kind(): bound.Set},
 	}
 	for _, view := range all {
 		parts.routes[view.Kind()], parts.authorizers[view.Kind()] = view.Resolve, view
@@ -131,7 +132,7 @@ func (h *Hub) enterViews(serializer runtime.NegotiatedSerializer) link {
 		for _, lifecycle := range h.lifecycles {
 			next = lifecycle.Enter(next, serializer)
 		}
-		return h.exports.Enter(next, serializer)
+		return h.exports.Enter(h.schemas.Enter(next, serializer), serializer)
 	}
 }
 

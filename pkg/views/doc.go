@@ -37,6 +37,12 @@
 // request to one of them goes on as an ordinary one, of a visitor, whom the
 // binding there allows what it allows (docs/decisions/0035).
 //
+//	/services/apiresourceschema/<workspace with the bindings>/clusters/<* or workspace of a provider>/…
+//
+// schemas shows who may read the bindings of a workspace the APIResourceSchemas
+// behind them, although they live where he has no access: from the copies that the
+// hub keeps, under the names and UIDs of the originals.
+//
 // Invariants:
 //
 //	V1: nothing of what a view belongs to, not even whether it exists, shows before

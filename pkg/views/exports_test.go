@@ -345,7 +345,7 @@ func TestWhatAnExportShows(t *testing.T) {
 		export := m.exports[key].DeepCopy()
 		edit(export)
 		view.FollowExport(m.exports[key], export, key)
-		m.exports[key] = export
+		m.exports.put(key, export)
 	}
 	before, _ := view.offers.of(widgetsKey)
 	if again, _ := view.offers.of(widgetsKey); again != before {
@@ -379,7 +379,7 @@ func TestWhatAnExportShows(t *testing.T) {
 		t.Errorf("bindings claimed: %s", diff)
 	}
 	view.FollowExport(m.exports[widgetsKey], nil, widgetsKey)
-	delete(m.exports, widgetsKey)
+	m.exports.drop(widgetsKey)
 	if got := describe(); got != nil {
 		t.Errorf("export gone: %v", got)
 	}
@@ -417,14 +417,14 @@ func TestLastingRequestsEnd(t *testing.T) {
 		export := m.exports[key].DeepCopy()
 		change(export)
 		old := m.exports[key]
-		m.exports[key] = export
+		m.exports.put(key, export)
 		view.FollowExport(old, export, key)
 	}
 	editBinding := func(m *market, view *Exports, consumer logicalcluster.Name, change func(*apisv1alpha2.APIBinding)) {
 		key := logicalcluster.Key{Workspace: consumer, Name: "widgets"}
 		binding := m.bindings[key].DeepCopy()
 		change(binding)
-		m.bindings[key] = binding
+		m.bindings.put(key, binding)
 		view.FollowBinding(nil, binding, key)
 	}
 	const all, one, bound, maps = "*/apis/acme.io/v1/widgets?watch=1", "shop/apis/acme.io/v1/widgets?watch=1", "*/apis/apis.kcp.io/v1alpha2/apibindings?watch=1", "shop/api/v1/serviceaccounts?watch=1"
@@ -444,7 +444,7 @@ func TestLastingRequestsEnd(t *testing.T) {
 		}, false},
 		"schema deleted": {all, func(m *market, v *Exports) {
 			key := logicalcluster.Key{Workspace: "acme", Name: "v1.widgets.acme.io"}
-			delete(m.schemas, key)
+			m.schemas.drop(key)
 			v.FollowSchema(&apisv1alpha1.APIResourceSchema{}, nil, key)
 		}, true},
 		"resource removed": {all, func(m *market, v *Exports) {
@@ -463,7 +463,7 @@ func TestLastingRequestsEnd(t *testing.T) {
 		}, true},
 		"export deleted": {bound, func(m *market, v *Exports) {
 			old := m.exports[widgetsKey]
-			delete(m.exports, widgetsKey)
+			m.exports.drop(widgetsKey)
 			v.FollowExport(old, nil, widgetsKey)
 		}, true},
 		"export made again": {bound, func(m *market, v *Exports) {
@@ -471,27 +471,27 @@ func TestLastingRequestsEnd(t *testing.T) {
 		}, true},
 		"owner of a claimed resource deleted": {"*/apis/other.io/v1/gadgets?watch=1", func(m *market, v *Exports) {
 			old := m.exports[gadgetsKey]
-			delete(m.exports, gadgetsKey)
+			m.exports.drop(gadgetsKey)
 			v.FollowExport(old, nil, gadgetsKey)
 		}, true},
 		"another export": {all, func(m *market, v *Exports) {
 			old := m.exports[gadgetsKey]
-			delete(m.exports, gadgetsKey)
+			m.exports.drop(gadgetsKey)
 			v.FollowExport(old, nil, gadgetsKey)
 		}, false},
 		"unbound": {one, func(m *market, v *Exports) {
 			key := logicalcluster.Key{Workspace: "shop", Name: "widgets"}
-			delete(m.bindings, key)
+			m.bindings.drop(key)
 			v.FollowBinding(&apisv1alpha2.APIBinding{}, nil, key)
 		}, true},
 		"unbound, all": {all, func(m *market, v *Exports) {
 			key := logicalcluster.Key{Workspace: "shop", Name: "widgets"}
-			delete(m.bindings, key)
+			m.bindings.drop(key)
 			v.FollowBinding(&apisv1alpha2.APIBinding{}, nil, key)
 		}, false},
 		"another one unbound": {one, func(m *market, v *Exports) {
 			key := logicalcluster.Key{Workspace: "stall", Name: "widgets"}
-			delete(m.bindings, key)
+			m.bindings.drop(key)
 			v.FollowBinding(&apisv1alpha2.APIBinding{}, nil, key)
 		}, false},
 		"claim rejected": {maps, func(m *market, v *Exports) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -58,9 +59,31 @@ type market struct {
 // source is an informer that is told what there is.
 type source[T metav1.Object] map[logicalcluster.Key]T
 
-func (s source[T]) Get(key logicalcluster.Key) (T, bool) { found, ok := s[key]; return found, ok }
+// changing is held by tests that change a source while somebody may look.
+var changing sync.RWMutex
+
+func (s source[T]) Get(key logicalcluster.Key) (T, bool) {
+	changing.RLock()
+	defer changing.RUnlock()
+	found, ok := s[key]
+	return found, ok
+}
+
+func (s source[T]) put(key logicalcluster.Key, object T) {
+	changing.Lock()
+	defer changing.Unlock()
+	s[key] = object
+}
+
+func (s source[T]) drop(key logicalcluster.Key) {
+	changing.Lock()
+	defer changing.Unlock()
+	delete(s, key)
+}
 
 func (s source[T]) In(workspace logicalcluster.Name) []T {
+	changing.RLock()
+	defer changing.RUnlock()
 	var found []T
 	for key, object := range s {
 		if key.Workspace == workspace {
