@@ -10,12 +10,13 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/identity"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
-// Bindings asks for the verb "bind" on the export that a new APIBinding refers
-// to, in the workspace of the export.
+// Bindings asks for the verb "bind" on the export that a new APIBinding, or
+// APIExportEndpointSlice, refers to, in the workspace of the export.
 type Bindings struct {
 	*admission.Handler
 	judge judge
@@ -33,16 +34,12 @@ func NewBindings(dir *directory.Directory, rbac authorizer.UnconditionalAuthoriz
 // that does not exist is refused with the same words to those who could not
 // know; the binding of somebody who may bind waits for it.
 func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetResource().GroupResource() != apisv1alpha2.Resource("apibindings") || a.GetSubresource() != "" {
+	if a.GetSubresource() != "" || identity.IsHub(a.GetUserInfo()) {
 		return nil
 	}
-	binding, err := typed[apisv1alpha2.APIBinding](a.GetObject())
-	if err != nil {
-		return apierrors.NewBadRequest(fmt.Sprintf("the APIBinding cannot be read: %v", err))
-	}
-	reference := binding.Spec.Reference.Export
-	if reference == nil || identity.IsHub(a.GetUserInfo()) {
-		return nil
+	reference, err := exportNamedIn(a)
+	if err != nil || reference == nil {
+		return err
 	}
 	if !p.judge.mayBind(ctx, a.GetUserInfo(), logicalcluster.Path(reference.Path), reference.Name) {
 		return admission.NewForbidden(a, fmt.Errorf(
@@ -50,4 +47,23 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 			reference.Name, reference.Path))
 	}
 	return nil
+}
+
+// exportNamedIn returns which export the object refers to, or nil.
+func exportNamedIn(a admission.Attributes) (*apisv1alpha2.ExportBindingReference, error) {
+	switch a.GetResource().GroupResource() {
+	case bindingsResource:
+		binding, err := typed[apisv1alpha2.APIBinding](a.GetObject())
+		if err != nil {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the APIBinding cannot be read: %v", err))
+		}
+		return binding.Spec.Reference.Export, nil
+	case apisv1alpha2.Resource("apiexportendpointslices"):
+		slice, err := typed[apisv1alpha1.APIExportEndpointSlice](a.GetObject())
+		if err != nil {
+			return nil, apierrors.NewBadRequest(fmt.Sprintf("the APIExportEndpointSlice cannot be read: %v", err))
+		}
+		return &slice.Spec.APIExport, nil
+	}
+	return nil, nil
 }

@@ -5,6 +5,7 @@
 //	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
 //	Types       who writes a WorkspaceType may do himself what it does to others
 //	Bindings    to bind an export one needs the verb "bind" on it
+//	Exports     schemas are judged like definitions before they are offered
 //	Status      what the hub reports and then relies on, it alone writes
 //	Depth       objects cannot be nested so deeply that they cost seconds
 //	Tokens      tokens are for their workspace, and lie in Secrets as they are made

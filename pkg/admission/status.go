@@ -21,6 +21,7 @@ var reported = []schema.GroupResource{
 	apisv1alpha2.Resource("apibindings"),
 	cachev1alpha1.Resource("clustercachedresources"),
 	cachev1alpha1.Resource("clustercachedresourceendpointslices"),
+	apisv1alpha2.Resource("apiexportendpointslices"),
 	tenancyv1alpha1.Resource("workspacetypes"),
 	schedulingv1alpha1.Resource("locations"),
 	schedulingv1alpha1.Resource("placements"),

@@ -39,21 +39,53 @@ func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (
 	if binding.DeletionTimestamp != nil {
 		return k.finalize(ctx, key, binding)
 	}
-	if !slices.Contains(binding.Finalizers, apisv1alpha2.APIBindingFinalizer) {
+	f := k.gather(key, binding)
+	k.note(key, f)
+	if change := marks(f); change != nil {
 		// The changed object comes back by itself.
-		return loop.Result{}, k.patchFinalizers(ctx, key, binding, append(slices.Clone(binding.Finalizers), apisv1alpha2.APIBindingFinalizer))
+		return loop.Result{}, k.patch(ctx, bindingsGVR, key, map[string]any{"metadata": change})
 	}
-	return k.keep(ctx, key, binding)
+	return k.keep(ctx, key, f)
+}
+
+// note remembers which export a binding refers to.
+func (k *keeper) note(key logicalcluster.Key, f facts) {
+	if !f.found {
+		k.index.drop(key)
+		return
+	}
+	k.index.put(key, logicalcluster.Key{Workspace: f.where.Name, Name: f.binding.Spec.Reference.Export.Name})
+}
+
+// marks returns what is missing in the metadata of a binding: the finalizer, and
+// the label by which those of one export are found.
+func marks(f facts) map[string]any {
+	change := map[string]any{}
+	if !slices.Contains(f.binding.Finalizers, apisv1alpha2.APIBindingFinalizer) {
+		change["finalizers"] = append(slices.Clone(f.binding.Finalizers), apisv1alpha2.APIBindingFinalizer)
+	}
+	if f.found && !f.moved {
+		label := apisv1alpha2.BindingExportLabelValue(f.where.Name, f.binding.Spec.Reference.Export.Name)
+		if f.binding.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey] != label {
+			change["labels"] = map[string]any{apisv1alpha2.InternalAPIBindingExportLabelKey: label}
+		}
+	}
+	if len(change) == 0 {
+		return nil
+	}
+	change["resourceVersion"] = f.binding.ResourceVersion
+	return change
 }
 
 // keep writes the status of a binding, and before that the copies of schemas that
 // it names.
-func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding) (loop.Result, error) {
-	f := k.gather(key, binding)
-	k.index.put(key, f)
+func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loop.Result, error) {
+	binding := f.binding
 	if k.yields(key, f) {
 		return loop.Result{After: turnRetry}, nil
 	}
+	k.copies.naming.RLock()
+	defer k.copies.naming.RUnlock()
 	if err := k.copySchemas(ctx, f.offers); err != nil {
 		return loop.Result{}, err
 	}
@@ -145,13 +177,13 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 		return loop.Result{}, nil
 	}
 	var left []string
-	for _, gvr := range k.exclusive(key, binding) {
-		n, err := k.Content.Purge(ctx, key.Workspace, gvr)
+	for _, bound := range k.exclusive(key, binding) {
+		n, err := k.purge(ctx, key.Workspace, bound)
 		if err != nil {
-			return loop.Result{}, fmt.Errorf("failed to remove the %s of workspace %s: %w", gvr.Resource, key.Workspace, err)
+			return loop.Result{}, fmt.Errorf("failed to remove the %s of workspace %s: %w", bound.Resource, key.Workspace, err)
 		}
 		if n > 0 {
-			left = append(left, fmt.Sprintf("%d %s", n, resourceText(gvr.Group, gvr.Resource)))
+			left = append(left, fmt.Sprintf("%d %s", n, resourceText(bound.Group, bound.Resource)))
 		}
 	}
 	if len(left) == 0 {
@@ -162,6 +194,32 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 		apisv1alpha2.BindingResourceDeleteSuccess, conditionsv1alpha1.ConditionSeverityInfo, apisv1alpha2.ResourceDeletionFailedReason,
 		"waiting until these are gone: %s; objects that do not go have finalizers, such as that of a sync target that does not answer", strings.Join(left, ", ")))
 	return loop.Result{After: purgeRetry}, k.writeStatus(ctx, key, binding, status)
+}
+
+// purge asks for the objects of a bound resource to be removed, and returns how
+// many are left.
+func (k *keeper) purge(ctx context.Context, workspace logicalcluster.Name, bound apisv1alpha2.BoundAPIResource) (int, error) {
+	resource := schema.GroupResource{Group: bound.Group, Resource: bound.Resource}
+	if !Stored(&bound) {
+		if len(bound.StorageVersions) == 0 {
+			return 0, nil
+		}
+		return k.Content.Purge(ctx, workspace, resource.WithVersion(bound.StorageVersions[0]))
+	}
+	if version := k.Reach(workspace, resource, bound.Schema.IdentityHash); version != "" {
+		if n, err := k.Content.Purge(ctx, workspace, resource.WithVersion(version)); err != nil || n > 0 {
+			return n, err
+		}
+	}
+	// What is still there no request can reach.
+	return 0, k.PurgeStored(ctx, workspace, resource, bound.Schema.IdentityHash)
+}
+
+// Stored reports whether the objects of bound are kept by the identity of its
+// export. What is compiled in is kept where it always is; its schemas are no
+// objects, and what stands for their UIDs is none.
+func Stored(bound *apisv1alpha2.BoundAPIResource) bool {
+	return strings.Contains(bound.Schema.UID, "-")
 }
 
 // boundEverywhere reports whether the workspace keeps the resources of binding
@@ -176,26 +234,34 @@ func (k *keeper) boundEverywhere(binding *apisv1alpha2.APIBinding) bool {
 }
 
 // exclusive returns the resources that the workspace has by this binding alone.
-func (k *keeper) exclusive(key logicalcluster.Key, binding *apisv1alpha2.APIBinding) []schema.GroupVersionResource {
+// One that another binding has, or is waiting to have with the same objects, goes
+// over to that with them.
+func (k *keeper) exclusive(key logicalcluster.Key, binding *apisv1alpha2.APIBinding) []apisv1alpha2.BoundAPIResource {
 	if k.boundEverywhere(binding) {
 		return nil
 	}
-	shared := map[schema.GroupResource]bool{}
-	for _, other := range k.APIBindings.In(key.Workspace) {
-		if other.Name == binding.Name {
-			continue
-		}
-		for _, r := range other.Status.BoundResources {
-			shared[schema.GroupResource{Group: r.Group, Resource: r.Resource}] = true
-		}
-	}
-	var out []schema.GroupVersionResource
-	for _, r := range binding.Status.BoundResources {
-		gr := schema.GroupResource{Group: r.Group, Resource: r.Resource}
+	var out []apisv1alpha2.BoundAPIResource
+	for _, bound := range binding.Status.BoundResources {
+		adopted := slices.ContainsFunc(k.APIBindings.In(key.Workspace), func(other *apisv1alpha2.APIBinding) bool {
+			return other.Name != key.Name && other.DeletionTimestamp == nil && k.takesOver(other, &bound)
+		})
 		// What is virtual belongs to the provider.
-		if !shared[gr] && len(r.StorageVersions) > 0 && r.Virtual == nil {
-			out = append(out, gr.WithVersion(r.StorageVersions[0]))
+		if !adopted && bound.Virtual == nil {
+			out = append(out, bound)
 		}
 	}
 	return out
+}
+
+// takesOver reports whether other has the resource, with the same objects, or will
+// have.
+func (k *keeper) takesOver(other *apisv1alpha2.APIBinding, bound *apisv1alpha2.BoundAPIResource) bool {
+	if at := boundAt(other, bound.Group, bound.Resource); at != nil {
+		return Stored(at) == Stored(bound) && (!Stored(at) || at.Schema.IdentityHash == bound.Schema.IdentityHash)
+	}
+	export := k.exportOf(other)
+	return export != nil && export.Status.IdentityHash == bound.Schema.IdentityHash &&
+		slices.ContainsFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool {
+			return r.Group == bound.Group && r.Name == bound.Resource
+		})
 }

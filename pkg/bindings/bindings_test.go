@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
@@ -38,6 +39,10 @@ type world struct {
 	exports  *inventorytest.Collection[*apisv1alpha2.APIExport]
 	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
 	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
+	keeper   *keeper
+	// noSecrets is why secrets cannot be stored.
+	noSecrets error
+	endpoints *inventorytest.Collection[*apisv1alpha1.APIExportEndpointSlice]
 	// definitions are those of workspaces.
 	definitions  *inventorytest.Collection[*apiextensionsv1.CustomResourceDefinition]
 	cached       *inventorytest.Collection[*cachev1alpha1.ClusterCachedResource]
@@ -46,7 +51,9 @@ type world struct {
 	secrets map[logicalcluster.Key]*corev1.Secret
 	content map[schema.GroupVersionResource]int
 	served  map[logicalcluster.Name][]string
-	apis    map[logicalcluster.Name][]*schemas.API
+	// purged is what was removed below the API: resource and identity.
+	purged []string
+	apis   map[logicalcluster.Name][]*schemas.API
 }
 
 func newWorld(t *testing.T) *world {
@@ -58,6 +65,7 @@ func newWorld(t *testing.T) *world {
 	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
 	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
 	w.schemas = inventorytest.Collect(w.Hub, schemasGVR, func() *apisv1alpha1.APIResourceSchema { return &apisv1alpha1.APIResourceSchema{} })
+	w.endpoints = inventorytest.Collect(w.Hub, slicesGVR, func() *apisv1alpha1.APIExportEndpointSlice { return &apisv1alpha1.APIExportEndpointSlice{} })
 	w.definitions = inventorytest.Collect(w.Hub, definitionsGVR, func() *apiextensionsv1.CustomResourceDefinition {
 		return &apiextensionsv1.CustomResourceDefinition{}
 	})
@@ -76,11 +84,15 @@ func newWorld(t *testing.T) *world {
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
 		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
+		Reach: w.reach, PurgeStored: w.purgeStored, EndpointSlices: w.endpoints,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}, w)
+	w.keeper = k
 	k.cached, k.slices = w.driver.Queue(k.reconcileCached), w.driver.Queue(k.reconcileCachedSlice)
 	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
+	k.endpoints = w.driver.Queue(k.reconcileSlice)
 	k.listen()
+	k.listenForSlices()
 	return w
 }
 
@@ -101,6 +113,9 @@ func (w *world) Secret(_ context.Context, key logicalcluster.Key) (*corev1.Secre
 }
 
 func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error {
+	if w.noSecrets != nil {
+		return w.noSecrets
+	}
 	key := logicalcluster.Key{Workspace: workspace, Namespace: secret.Namespace, Name: secret.Name}
 	if _, exists := w.secrets[key]; exists {
 		return apierrors.NewAlreadyExists(corev1.Resource("secrets"), key.Name)
@@ -114,8 +129,26 @@ func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, s
 	return nil
 }
 
+func (w *world) Remove(_ context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, _ types.UID) error {
+	return w.Delete(gvr, key)
+}
+
 func (w *world) Purge(_ context.Context, _ logicalcluster.Name, gvr schema.GroupVersionResource) (int, error) {
 	return w.content[gvr], nil
+}
+
+func (w *world) reach(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string {
+	for _, api := range w.apis[workspace] {
+		if api.GroupResource() == resource && api.Provider.Identity == identity {
+			return api.Versions[0]
+		}
+	}
+	return ""
+}
+
+func (w *world) purgeStored(_ context.Context, _ logicalcluster.Name, resource schema.GroupResource, identity string) error {
+	w.purged = append(w.purged, resource.String()+" "+identity)
+	return nil
 }
 
 func (w *world) settle() {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 
@@ -14,14 +15,13 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Config is what New needs.
 type Config struct {
 	// HubClient writes, as somebody who may.
 	HubClient *client.Hub
-	// HubURL is where clients reach the hub.
-	HubURL string
 	// Clock tells the time; nil is the real one.
 	Clock clock.WithTicker
 
@@ -30,6 +30,10 @@ type Config struct {
 	// Schemas are the APIResourceSchemas of tenants, and the copies of those that
 	// are bound.
 	Schemas Source[*apisv1alpha1.APIResourceSchema]
+	// EndpointSlices are those of tenants, and those that the hub makes for them.
+	EndpointSlices Source[*apisv1alpha1.APIExportEndpointSlice]
+	// HubURL is where clients reach the hub.
+	HubURL string
 	// CustomResourceDefinitions are those of workspaces.
 	CustomResourceDefinitions Source[*apiextensionsv1.CustomResourceDefinition]
 	// Builtin returns the names in a group that every workspace has without having
@@ -56,6 +60,11 @@ type Config struct {
 	// Content removes the objects of a binding that is being deleted. Nil removes
 	// them through HubClient, one by one, so that finalizers are honoured.
 	Content Content
+	// Reach returns a version under which requests reach the objects that a
+	// workspace has of a resource by exports of an identity, or "" when none do.
+	Reach func(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string
+	// PurgeStored removes such objects from the store without asking anybody.
+	PurgeStored func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) error
 }
 
 // keeper is what the loops share.
@@ -70,10 +79,13 @@ type keeper struct {
 	exports    queue
 	cached     queue
 	slices     queue
+	endpoints  queue
 
 	judging     stripes
 	ahead       ahead
-	index       index
+	index       index // of bindings
+	slicesOf    index
+	copies      copies
 	definitions *lru.Cache // workspace/UID of a schema → *definition
 }
 
@@ -97,15 +109,18 @@ func New(config Config) []loop.Controller {
 	exports := loop.New(loop.Config{Name: "apiexports", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileExport})
 	cached := loop.New(loop.Config{Name: "clustercachedresources", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCached})
 	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
+	endpoints := loop.New(loop.Config{Name: "apiexportendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileSlice})
 	k.bindings, k.followers, k.exports = bindings, followers, exports
-	k.cached, k.slices = cached, cachedSlices
+	k.cached, k.slices, k.endpoints = cached, cachedSlices, endpoints
 	k.listen()
+	k.listenForSlices()
 	synced := []<-chan struct{}{
 		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.CustomResourceDefinitions.Synced(),
-		config.Cached.Synced(), config.CachedSlices.Synced(),
+		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(),
 	}
 	return []loop.Controller{
 		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
+		gated{endpoints, synced}, leftovers{k},
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -21,11 +20,10 @@ func (k *keeper) copySchemas(ctx context.Context, offers []offer) error {
 		if o.schema == nil {
 			continue
 		}
-		fresh := copyOfSchema(o.schema)
-		if _, found := k.Schemas.Get(logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: fresh.Name}); found {
+		if k.hasCopy(copyNameOf(o.schema)) {
 			continue
 		}
-		err := k.hub.Create(ctx, schemasGVR, logicalcluster.SystemBoundCRDs, fresh)
+		err := k.hub.Create(ctx, schemasGVR, logicalcluster.SystemBoundCRDs, copyOfSchema(o.schema))
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("failed to copy APIResourceSchema %s: %w", o.schema.Name, err)
 		}
@@ -38,7 +36,7 @@ func copyOfSchema(schema *apisv1alpha1.APIResourceSchema) *apisv1alpha1.APIResou
 	copied := &apisv1alpha1.APIResourceSchema{
 		TypeMeta: metav1.TypeMeta{APIVersion: apisv1alpha1.SchemeGroupVersion.String(), Kind: "APIResourceSchema"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name: schemas.CopyName(schema.UID, schema.Spec.Names.Plural, schema.Spec.Group),
+			Name: copyNameOf(schema),
 			Annotations: map[string]string{
 				apisv1alpha2.BoundCRDAnnotationKey:      "",
 				apisv1alpha2.SchemaClusterAnnotationKey: logicalcluster.From(schema).String(),

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -24,6 +25,8 @@ const (
 	identityNamespace = "kcp-system"
 	// identityBytes is the length of an identity, before it is written in hex.
 	identityBytes = 32
+	// reasonNoIdentity is the reason of an export that cannot be given one.
+	reasonNoIdentity = "IdentityGenerationFailed"
 	// reasonIdentity is the reason of an export whose identity cannot be used.
 	reasonIdentity = "IdentityVerificationFailed"
 )
@@ -39,7 +42,12 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 		return loop.Result{}, nil
 	}
 	if export.Spec.Identity == nil || export.Spec.Identity.SecretRef == nil {
-		return loop.Result{}, k.makeIdentity(ctx, key, export)
+		err := k.makeIdentity(ctx, key, export)
+		if err == nil {
+			return loop.Result{}, nil
+		}
+		return loop.Result{}, errors.Join(err, k.say(ctx, key, export, conditionsv1alpha1.False(apisv1alpha2.APIExportIdentityValid,
+			conditionsv1alpha1.ConditionSeverityError, reasonNoIdentity, "%v", err)))
 	}
 	hash, err := k.identityHash(ctx, key.Workspace, export.Spec.Identity.SecretRef)
 	if err != nil && !errors.Is(err, errIdentity) {
@@ -59,10 +67,27 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 		status.IdentityHash = hash
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), condition)
+	k.tellView(key, &status)
+	if err := k.ensureSlice(ctx, key, export); err != nil {
+		return loop.Result{}, err
+	}
 	if equality.Semantic.DeepEqual(status, export.Status) {
 		return result, nil
 	}
-	return result, k.patch(ctx, exportsGVR, key, map[string]any{"status": status}, "status")
+	return result, k.patch(ctx, exportsGVR, key, map[string]any{
+		"metadata": map[string]any{"resourceVersion": export.ResourceVersion}, "status": status,
+	}, "status")
+}
+
+// say writes a condition of an export.
+func (k *keeper) say(ctx context.Context, key logicalcluster.Key, export *apisv1alpha2.APIExport, condition conditionsv1alpha1.Condition) error {
+	conditions := conditionsv1alpha1.Set(slices.Clone(export.Status.Conditions), k.Clock.Now(), condition)
+	if equality.Semantic.DeepEqual(conditions, export.Status.Conditions) {
+		return nil
+	}
+	return k.patch(ctx, exportsGVR, key, map[string]any{
+		"metadata": map[string]any{"resourceVersion": export.ResourceVersion}, "status": map[string]any{"conditions": conditions},
+	}, "status")
 }
 
 // makeIdentity stores a new identity secret and refers to it.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/lru"
@@ -91,7 +92,10 @@ func (f *feed) look(workspace logicalcluster.Name) {
 			continue
 		}
 		for i := range binding.Status.BoundResources {
-			bound := boundAPI{export: export, provider: providerOf(binding, i), schema: copyOf(&binding.Status.BoundResources[i])}
+			bound := boundAPI{
+				export: export, provider: providerOf(binding, i), schema: copyOf(&binding.Status.BoundResources[i]),
+				ending: binding.DeletionTimestamp != nil,
+			}
 			if api := f.api(workspace, bound); api != nil {
 				apis = append(apis, api)
 			}
@@ -105,6 +109,9 @@ type boundAPI struct {
 	export   string
 	provider schemas.Provider
 	schema   string // the name of the copy
+	// ending says that the binding is being deleted: nothing new can be made, or
+	// its objects would never be gone.
+	ending bool
 }
 
 func providerOf(binding *apisv1alpha2.APIBinding, i int) schemas.Provider {
@@ -138,10 +145,16 @@ func (f *feed) api(workspace logicalcluster.Name, bound boundAPI) *schemas.API {
 		klog.ErrorS(err, "A bound schema cannot be read", "export", bound.export)
 		return nil
 	}
+	if bound.ending {
+		crd.DeletionTimestamp = &ended
+	}
 	api := schemas.FromExport(crd, bound.provider, bound.export)
 	f.made.Add(bound, api)
 	return api
 }
+
+// ended is when everything ended that ends: what matters is that it does.
+var ended = metav1.Unix(1, 0)
 
 func (f *feed) wait(copyName string, workspace logicalcluster.Name) {
 	if f.waiting[copyName] == nil {

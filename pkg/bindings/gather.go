@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -88,8 +87,7 @@ func (k *keeper) definitionOf(schema *apisv1alpha1.APIResourceSchema) *definitio
 
 // copyOfBound returns the copy of the schema that is served for bound.
 func (k *keeper) copyOfBound(bound *apisv1alpha2.BoundAPIResource) (*apisv1alpha1.APIResourceSchema, bool) {
-	name := schemas.CopyName(types.UID(bound.Schema.UID), bound.Resource, bound.Group)
-	return k.Schemas.Get(logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: name})
+	return k.Schemas.Get(logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: copyOf(bound)})
 }
 
 // namesOf returns the names that a bound resource has; of what is compiled in, the

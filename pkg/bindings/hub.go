@@ -22,6 +22,7 @@ import (
 var (
 	bindingsGVR = apisv1alpha2.SchemeGroupVersion.WithResource("apibindings")
 	schemasGVR  = apisv1alpha1.SchemeGroupVersion.WithResource("apiresourceschemas")
+	slicesGVR   = apisv1alpha1.SchemeGroupVersion.WithResource("apiexportendpointslices")
 	exportsGVR  = apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")
 )
 
@@ -33,6 +34,8 @@ type hub interface {
 	Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error)
 	// Create stores an object.
 	Create(ctx context.Context, gvr schema.GroupVersionResource, workspace logicalcluster.Name, object runtime.Object) error
+	// Remove deletes an object, if it still is the one with the given UID.
+	Remove(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, uid types.UID) error
 	// CreateSecret stores a secret, and the namespace it is in.
 	CreateSecret(ctx context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error
 }
@@ -54,6 +57,11 @@ func (w hubWriter) Create(ctx context.Context, gvr schema.GroupVersionResource, 
 	}
 	_, err = w.Dynamic(workspace.Path()).Resource(gvr).Create(ctx, &unstructured.Unstructured{Object: content}, metav1.CreateOptions{})
 	return err
+}
+
+// Remove implements hub.
+func (w hubWriter) Remove(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, uid types.UID) error {
+	return w.Dynamic(key.Workspace.Path()).Resource(gvr).Delete(ctx, key.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}})
 }
 
 // Secret implements hub.

@@ -43,7 +43,10 @@ func (k *keeper) listen() {
 		k.wakeBindingsTo(key)
 	})
 	k.Schemas.OnChange(func(before, after *apisv1alpha1.APIResourceSchema, key logicalcluster.Key) {
-		if before == nil || after == nil {
+		switch {
+		case key.Workspace == logicalcluster.SystemBoundCRDs:
+			k.copies.seen(key.Name)
+		case before == nil || after == nil:
 			k.wakeExportsOf(key)
 		}
 	})

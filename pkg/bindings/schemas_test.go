@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	runtimeschema "k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/atriumhub/atrium/pkg/schemas"
@@ -373,5 +375,68 @@ func TestBoundBeatsOlder(t *testing.T) {
 	w.expectBound("younger")
 	if got := w.condition("older", conditionsv1alpha1.ReadyCondition); !strings.HasPrefix(got, "False NamingConflicts") {
 		t.Errorf("older is %s", got)
+	}
+}
+
+// While a binding goes nothing new can be made of its resources; it is gone when
+// the objects are, and then nothing is left in the store either.
+func TestUnbindSchemas(t *testing.T) {
+	w := newWorld(t)
+	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
+	w.bindTo("b", "acme")
+	w.settle()
+	w.content[widgetsV1] = 2
+	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "b"})
+	w.settle()
+	if got := w.condition("b", apisv1alpha2.BindingResourceDeleteSuccess); !strings.Contains(got, "waiting until these are gone: 2 widgets.example.io") {
+		t.Errorf("BindingResourceDeleteSuccess is %s", got)
+	}
+	if apis := w.apis["web"]; len(apis) != 1 || !schemas.Terminating(apis[0].CRD) {
+		t.Errorf("served is %+v, want what is terminating", apis)
+	}
+	if len(w.purged) > 0 {
+		t.Errorf("%v was removed although somebody holds it", w.purged)
+	}
+	w.content[widgetsV1] = 0
+	w.driver.Advance(t.Context(), purgeRetry)
+	if diff := cmp.Diff([]string{"widgets.example.io " + w.identityOf("acme")}, w.purged); diff != "" {
+		t.Errorf("purged (-want +got):\n%s", diff)
+	}
+	if left := w.bindings.In("web"); len(left) != 0 || len(w.apis["web"]) != 0 {
+		t.Errorf("left are %v, serving %v", left, w.apis["web"])
+	}
+}
+
+var widgetsV1 = runtimeschema.GroupVersionResource{Group: "example.io", Version: "v1", Resource: "widgets"}
+
+// Objects go over to a binding that waits for them: another export with the same
+// identity. Others do not.
+func TestObjectsGoOver(t *testing.T) {
+	for name, test := range map[string]struct {
+		same bool
+		want int
+	}{"same identity": {true, 0}, "another identity": {false, 1}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
+			w.settle()
+			w.offer("heir", schemaOf("h", "widgets", "example.io", "v1"))
+			if test.same {
+				w.exports.Edit(logicalcluster.Key{Workspace: "compute", Name: "heir"}, func(e *apisv1alpha2.APIExport) {
+					e.Spec.Identity = &apisv1alpha2.Identity{SecretRef: &corev1.SecretReference{Namespace: "kcp-system", Name: "acme"}}
+				})
+			}
+			w.bindTo("b", "acme")
+			w.settle()
+			w.clock.Step(time.Minute)
+			w.bindTo("h", "heir")
+			w.settle()
+			w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "b"})
+			w.settle()
+			w.expectBound("h")
+			if len(w.purged) != test.want {
+				t.Errorf("purged is %v", w.purged)
+			}
+		})
 	}
 }

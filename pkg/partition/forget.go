@@ -122,8 +122,9 @@ func (s *shared) forget(ctx context.Context, candidates []unused, filled map[log
 // Find makes Counts and Purge cover what is stored of resources that nobody
 // defines any more and no store was made for in this process. It is for the start
 // of a process, after Define was called for what is defined, and costs one look
-// for each resource.
-func (g *Getter) Find(ctx context.Context) error {
+// for each resource and segment. Segments that are not this Getter's belong to the
+// one that sibling returns, or to nobody when that is nil.
+func (g *Getter) Find(ctx context.Context, sibling func(segment string) *Getter) error {
 	anything, err := g.placeOf(schema.GroupResource{Group: "any.thing", Resource: "things"})
 	if err != nil {
 		return err
@@ -142,31 +143,41 @@ func (g *Getter) Find(ctx context.Context) error {
 		if len(response.Kvs) == 0 {
 			return nil
 		}
-		key := strings.TrimPrefix(string(response.Kvs[0].Key), root)
-		resource, below := storedResource(key, g.config.Segment)
-		if resource.Group != "" {
-			if err := g.record(resource, func(l *ledger, p *place) { l.find(p) }); err != nil {
+		resource, segment, below := storedResource(strings.TrimPrefix(string(response.Kvs[0].Key), root))
+		if owner := g.ownerOf(segment, sibling); owner != nil {
+			if err := owner.record(resource, func(l *ledger, p *place) { l.find(p) }); err != nil {
 				return err
 			}
+			below += segment + "/"
 		}
 		next = clientv3.GetPrefixRangeEnd(root + below)
 	}
 }
 
-// storedResource returns the custom resource that key, without the root, is of:
-// "/<group>/<resource>/<segment>/…"; none if it is something else. No other key of
-// either begins with below. Groups of custom resources have a dot, and prefixes of
-// native resources without a group in them have none.
-func storedResource(key, segment string) (resource schema.GroupResource, below string) {
+// ownerOf returns the Getter that stores under a segment, or nil.
+func (g *Getter) ownerOf(segment string, sibling func(string) *Getter) *Getter {
+	switch {
+	case segment == "":
+		return nil
+	case segment == g.config.Segment:
+		return g
+	case sibling == nil:
+		return nil
+	}
+	return sibling(segment)
+}
+
+// storedResource returns which custom resource key, without the root, would be of,
+// if its third part is the segment of one: "/<group>/<resource>/<segment>/…". All
+// other keys of the resource, or of what else it is, begin with below. Groups of
+// custom resources have a dot, and prefixes of native resources without a group in
+// them have none.
+func storedResource(key string) (resource schema.GroupResource, segment, below string) {
 	parts := strings.SplitN(strings.TrimPrefix(key, "/"), "/", 4)
 	if !strings.Contains(parts[0], ".") || len(parts) < 4 {
-		return resource, "/" + parts[0] + "/"
+		return resource, "", "/" + parts[0] + "/"
 	}
-	below = path.Join("/", parts[0], parts[1]) + "/"
-	if segment == "" || parts[2] != segment {
-		return resource, below
-	}
-	return schema.GroupResource{Group: parts[0], Resource: parts[1]}, below
+	return schema.GroupResource{Group: parts[0], Resource: parts[1]}, parts[2], path.Join("/", parts[0], parts[1]) + "/"
 }
 
 // prefix returns what all keys at p begin with, in etcd.

@@ -79,7 +79,7 @@ func TestForgetting(t *testing.T) {
 		t.Fatalf("counts of what came late: %v, %v", counts, err)
 	}
 	restarted := newTenants(h)
-	if err := restarted.Find(t.Context()); err != nil {
+	if err := restarted.Find(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if counts, err := restarted.Counts(t.Context(), "late"); err != nil || counts[widgets] != 1 || restarted.Known() != 1 {
@@ -89,4 +89,44 @@ func TestForgetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("it was purged", 0)
+}
+
+// TestIdentitiesLieApart: objects of one resource that come from exports of
+// different identities are counted together, found by a process that starts, and
+// purged apart.
+func TestIdentitiesLieApart(t *testing.T) {
+	h := newHub(t, hubOptions{})
+	tenants := newTenants(h)
+	of := func(g *Getter, segment string) *Getter {
+		return g.Sibling(g.inner, Config{Segment: segment, Forgettable: true})
+	}
+	const one, other = "1111", "ffff" // sorted before and after "customresources"
+	for _, g := range []*Getter{of(tenants, one), tenants, of(tenants, other)} {
+		store, closeStore := h.openWidgets(t, g)
+		key := "/example.io/widgets/" + g.config.Segment + "/ns/a"
+		if err := store.Create(in(t, "w"), key, newPod("ns", "a"), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		closeStore()
+	}
+	restarted := newTenants(h)
+	if err := restarted.Find(t.Context(), func(segment string) *Getter { return of(restarted, segment) }); err != nil {
+		t.Fatal(err)
+	}
+	count := func() int64 {
+		counts, err := restarted.Counts(t.Context(), "w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return counts[widgets]
+	}
+	if got := count(); got != 3 || restarted.Known() != 3 {
+		t.Errorf("%d objects in %d places, want 3 in 3", got, restarted.Known())
+	}
+	if err := of(restarted, one).PurgeOwn(t.Context(), "w", widgets); err != nil || count() != 2 {
+		t.Errorf("%d objects are left (error %v), want 2", count(), err)
+	}
+	if err := restarted.Purge(t.Context(), "w", widgets); err != nil || count() != 0 {
+		t.Errorf("%d objects are left (error %v), want none", count(), err)
+	}
 }

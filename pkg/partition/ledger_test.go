@@ -88,21 +88,21 @@ func play(t *testing.T, steps string) []string {
 }
 
 func TestStoredResource(t *testing.T) {
+	widgets := schema.GroupResource{Group: "example.io", Resource: "widgets"}
 	for _, c := range []struct {
-		key, below string
-		want       schema.GroupResource
+		key, segment, below string
+		want                schema.GroupResource
 	}{
-		{"/example.io/widgets/customresources/w1/default/a", "/example.io/widgets/", schema.GroupResource{Group: "example.io", Resource: "widgets"}},
-		{"/example.io/widgets/5f4e3d/w1/default/a", "/example.io/widgets/", schema.GroupResource{}},
-		{"/apiextensions.k8s.io/customresourcedefinitions/w1/widgets.example.io", "/apiextensions.k8s.io/customresourcedefinitions/", schema.GroupResource{}},
-		{"/configmaps/w1/customresources/a", "/configmaps/", schema.GroupResource{}},
-		{"/example.io/odd", "/example.io/", schema.GroupResource{}},
-		{"/odd", "/odd/", schema.GroupResource{}},
+		{"/example.io/widgets/customresources/w1/default/a", "customresources", "/example.io/widgets/", widgets},
+		{"/example.io/widgets/5f4e3d/w1/default/a", "5f4e3d", "/example.io/widgets/", widgets},
+		{"/configmaps/w1/customresources/a", "", "/configmaps/", schema.GroupResource{}},
+		{"/example.io/odd", "", "/example.io/", schema.GroupResource{}},
+		{"/odd", "", "/odd/", schema.GroupResource{}},
 	} {
 		t.Run(c.key, func(t *testing.T) {
-			got, below := storedResource(c.key, "customresources")
-			if got != c.want || below != c.below {
-				t.Errorf("%v below %q, want %v below %q", got, below, c.want, c.below)
+			got, segment, below := storedResource(c.key)
+			if got != c.want || segment != c.segment || below != c.below {
+				t.Errorf("%v in %q below %q, want %v in %q below %q", got, segment, below, c.want, c.segment, c.below)
 			}
 		})
 	}

@@ -57,6 +57,19 @@ func (g *Getter) Purge(ctx context.Context, workspace logicalcluster.Name, resou
 	return nil
 }
 
+// PurgeOwn is Purge for what this Getter stores, and leaves alone what others
+// store of the same resource, such as objects of another identity.
+func (g *Getter) PurgeOwn(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource) error {
+	own, err := g.placeOf(resource)
+	if err != nil {
+		return err
+	}
+	if err := g.shared.purge(ctx, workspace, []*place{own}); err != nil {
+		return fmt.Errorf("purging %s of workspace %s: %w", resource, workspace, err)
+	}
+	return nil
+}
+
 func names(resources []schema.GroupResource) string {
 	words := make([]string, len(resources))
 	for i, resource := range resources {

@@ -65,6 +65,8 @@ func (h *Hub) buildControllers() error {
 			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
+			EndpointSlices: m.endpointSlices,
+			Reach:          h.reach, PurgeStored: h.purgeBound,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{
@@ -92,6 +94,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
+			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 		},
 		h.tokenAdmission(),
@@ -157,5 +160,5 @@ func exportsServedEverywhere() []string {
 }
 
 func (h *Hub) bootstrapConfig() bootstrap.Config {
-	return bootstrap.Config{Hub: h.hubClient, BaseURL: h.baseURL, ComputeResources: nativeapis.Compute.Resources}
+	return bootstrap.Config{Hub: h.hubClient, ComputeResources: nativeapis.Compute.Resources}
 }

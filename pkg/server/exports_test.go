@@ -7,13 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsclient "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/utils/ptr"
 
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -202,5 +206,342 @@ func TestTenantsCannotForgeWhatIsBound(t *testing.T) {
 		if _, err := client.APIResourceSchemas(hub, logicalcluster.SystemBoundCRDs.Path()).Create(ctx, gizmoSchemaOf("x", group), metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
 			t.Errorf("%s writes copies: %v, want forbidden", name, err)
 		}
+	}
+}
+
+// storedOf returns how many objects of the gizmos of group workspace has in the
+// store, whoever they are from.
+func storedOf(ctx context.Context, t *testing.T, workspace, group string) int64 {
+	t.Helper()
+	counts, err := shared.hub.stores.natives.Counts(ctx, logicalcluster.Name(workspace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts[gizmos(group).GroupResource()]
+}
+
+// Two exports offer the same resource. Each workspace has the one that it bound,
+// and objects of the one never turn up under the other.
+func TestSameResourceFromTwoExports(t *testing.T) {
+	const group = "twice.exports.test"
+	ctx, admin := exportsContext(t), as(t, "base")
+	var consumers []logicalcluster.Path
+	var identities []string
+	for _, name := range []string{"one", "two"} {
+		provider, _ := newWorkspace(t)
+		identities = append(identities, publish(ctx, t, admin, provider, name, gizmoSchemaOf(name, group)).Status.IdentityHash)
+		consumer, _ := newWorkspace(t)
+		bind(ctx, t, admin, consumer, "gizmos", provider, name)
+		awaitBound(ctx, t, admin, consumer, "gizmos")
+		createGizmo(ctx, t, admin, consumer, group, "of-"+name)
+		consumers = append(consumers, consumer)
+	}
+	if identities[0] == identities[1] {
+		t.Fatal("two exports have one identity")
+	}
+	for i, name := range []string{"of-one", "of-two"} {
+		list, err := gizmosAt(admin, consumers[i], group).List(ctx, metav1.ListOptions{})
+		if err != nil || len(list.Items) != 1 || list.Items[0].GetName() != name {
+			t.Errorf("%s has %v, error %v", consumers[i], list, err)
+		}
+	}
+	// A workspace that changes over begins anew.
+	if err := client.APIBindings(admin, consumers[0]).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	second, err := client.APIBindings(admin, consumers[1]).Get(ctx, "gizmos", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference := second.Spec.Reference.Export
+	bind(ctx, t, admin, consumers[0], "again", logicalcluster.Path(reference.Path), reference.Name)
+	awaitBound(ctx, t, admin, consumers[0], "again")
+	await(ctx, t, "gizmos of the second export", func() error {
+		list, err := gizmosAt(admin, consumers[0], group).List(ctx, metav1.ListOptions{})
+		if err == nil && len(list.Items) > 0 {
+			t.Fatalf("gizmos of the first export are among those of the second: %v", list.Items)
+		}
+		return err
+	})
+}
+
+// Unbinding waits for those who hold an object, refuses new ones meanwhile, and
+// leaves nothing behind.
+func TestUnbindRemovesContent(t *testing.T) {
+	const group = "unbind.exports.test"
+	ctx, admin := exportsContext(t), as(t, "base")
+	provider, _ := newWorkspace(t)
+	consumer, workspace := newWorkspace(t)
+	publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", group))
+	bind(ctx, t, admin, consumer, "gizmos", provider, "gizmos")
+	awaitBound(ctx, t, admin, consumer, "gizmos")
+	createGizmo(ctx, t, admin, consumer, group, "free")
+	held := newGizmo(group, "held", 0)
+	held.SetFinalizers([]string{"exports.test/held"})
+	if _, err := gizmosAt(admin, consumer, group).Create(ctx, held, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.APIBindings(admin, consumer).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	awaitCondition(ctx, t, admin, consumer, "gizmos", apisv1alpha2.BindingResourceDeleteSuccess, "False ResourceDeletionFailed waiting until these are gone: 1 gizmos")
+	if _, err := gizmosAt(admin, consumer, group).Create(ctx, newGizmo(group, "late", 0), metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("making a gizmo of what is being unbound: %v, want forbidden", err)
+	}
+	if _, err := gizmosAt(admin, consumer, group).Patch(ctx, "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the binding is gone", func() error {
+		_, err := client.APIBindings(admin, consumer).Get(ctx, "gizmos", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("still there, %w", err)
+	})
+	if left := storedOf(ctx, t, workspace.Spec.Cluster, group); left != 0 {
+		t.Errorf("%d gizmos are left in the store", left)
+	}
+}
+
+// A workspace that is deleted leaves nothing under the identities of what it had
+// bound.
+func TestDeletedWorkspacesLeaveNoBoundObjects(t *testing.T) {
+	const group = "deleted.exports.test"
+	ctx, admin := exportsContext(t), as(t, "base")
+	provider, _ := newWorkspace(t)
+	consumer, workspace := newWorkspace(t)
+	export := publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", group))
+	bind(ctx, t, admin, consumer, "gizmos", provider, "gizmos")
+	awaitBound(ctx, t, admin, consumer, "gizmos")
+	for i := range 20 {
+		createGizmo(ctx, t, admin, consumer, group, fmt.Sprintf("g%d", i))
+	}
+	if stored := storedOf(ctx, t, workspace.Spec.Cluster, group); stored != 20 {
+		t.Errorf("%d gizmos are stored, want 20", stored)
+	}
+	if err := client.Workspaces(admin, "root").Delete(ctx, workspace.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the workspace is gone", func() error {
+		_, err := client.Workspaces(admin, "root").Get(ctx, workspace.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("still there, %w", err)
+	})
+	// As a hub that has just started would look for them.
+	place := boundPlace{gizmos(group).GroupResource(), export.Status.IdentityHash}
+	if err := shared.hub.stores.bound(place.identity).Define(place.resource); err != nil {
+		t.Fatal(err)
+	}
+	if left := storedOf(ctx, t, workspace.Spec.Cluster, group); left != 0 {
+		t.Errorf("%d gizmos are left in the store", left)
+	}
+}
+
+// Names are given out once, between bindings and definitions, and whoever does not
+// get one is told who has it.
+func TestNamesOfDefinitionsAndBindings(t *testing.T) {
+	const group = "names.exports.test"
+	ctx, admin := exportsContext(t), as(t, "base")
+	provider, _ := newWorkspace(t)
+	publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", group))
+	bound, _ := newWorkspace(t)
+	bind(ctx, t, admin, bound, "gizmos", provider, "gizmos")
+	awaitBound(ctx, t, admin, bound, "gizmos")
+	createDefinition(ctx, t, admin, bound, group)
+	awaitDefinition(ctx, t, admin, bound, group, apiextensionsv1.NamesAccepted,
+		fmt.Sprintf(`False PluralConflict plural "gizmos" in group %q belongs to the API "gizmos.%s" bound from "%s:gizmos"`, group, group, provider))
+
+	defined, _ := newWorkspace(t)
+	createDefinition(ctx, t, admin, defined, group)
+	awaitDefinition(ctx, t, admin, defined, group, apiextensionsv1.Established, "True")
+	bind(ctx, t, admin, defined, "gizmos", provider, "gizmos")
+	awaitCondition(ctx, t, admin, defined, "gizmos", apisv1alpha2.BindingUpToDate,
+		fmt.Sprintf(`False NamingConflicts names are taken in this workspace: plural "gizmos" in group %q is the plural of CustomResourceDefinition "gizmos.%s"`, group, group))
+	if err := definitionsAt(t, admin, defined).Delete(ctx, "gizmos."+group, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	awaitBound(ctx, t, admin, defined, "gizmos")
+	createGizmo(ctx, t, admin, defined, group, "one")
+}
+
+func definitionsAt(t *testing.T, hub *client.Hub, path logicalcluster.Path) apiextensionsclient.CustomResourceDefinitionInterface {
+	t.Helper()
+	set, err := apiextensionsclient.NewForConfigAndClient(hub.Config(path), hub.HTTPClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set.CustomResourceDefinitions()
+}
+
+// createDefinition makes a definition of gizmos of the workspace itself.
+func createDefinition(ctx context.Context, t *testing.T, hub *client.Hub, path logicalcluster.Path, group string) {
+	t.Helper()
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "gizmos." + group}}
+	crd.Spec = apiextensionsv1.CustomResourceDefinitionSpec{
+		Group: group, Scope: apiextensionsv1.NamespaceScoped, Names: gizmoSchemaOf("x", group).Spec.Names,
+		Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+			Name: "v1", Served: true, Storage: true,
+			Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+				Type: "object", XPreserveUnknownFields: ptr.To(true),
+			}},
+		}},
+	}
+	if _, err := definitionsAt(t, hub, path).Create(ctx, crd, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitDefinition(ctx context.Context, t *testing.T, hub *client.Hub, path logicalcluster.Path, group string, kind apiextensionsv1.CustomResourceDefinitionConditionType, want string) {
+	t.Helper()
+	await(ctx, t, fmt.Sprintf("%s of the definition is %s", kind, want), func() error {
+		crd, err := definitionsAt(t, hub, path).Get(ctx, "gizmos."+group, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		c := apihelpers.FindCRDCondition(crd, kind)
+		if c == nil {
+			return fmt.Errorf("not there")
+		}
+		if got := string(c.Status) + " " + c.Reason + " " + c.Message; !strings.HasPrefix(got, want) {
+			return fmt.Errorf("%s", got)
+		}
+		return nil
+	})
+}
+
+// A schema that could not be served is refused when it is written, in words that
+// say where and what.
+func TestSchemasAreJudged(t *testing.T) {
+	const group = "judged.exports.test"
+	ctx, alice := exportsContext(t), withToken(t, "alice-token")
+	path, _ := newWorkspace(t)
+	deep := `{"type":"object","properties":{"a":` + strings.Repeat(`{"type":"array","items":`, 10) + `{"type":"string","x-kubernetes-validations":[{"rule":"self.contains('x')"}]}` + strings.Repeat("}", 10) + "}}"
+	for name, test := range map[string]struct {
+		edit func(*apisv1alpha1.APIResourceSchema)
+		says string
+	}{
+		"another name":        {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "v1.others." + group }, "<prefix>.<spec.names.plural>.<spec.group>"},
+		"no prefix":           {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "gizmos." + group }, "<prefix>.<spec.names.plural>.<spec.group>"},
+		"a prefix with a dot": {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "v1.0.gizmos." + group }, "the part before .gizmos." + group},
+		"the hub's own group": {inGroup("apis.kcp.io"), `group "apis.kcp.io" is the hub's own`},
+		"a built-in resource": {func(s *apisv1alpha1.APIResourceSchema) {
+			s.Spec.Names.Plural, s.Spec.Names.Singular = "roles", "role"
+			inGroup("rbac.authorization.k8s.io")(s)
+			s.Annotations = map[string]string{"api-approved.kubernetes.io": "https://github.com/kubernetes/kubernetes/pull/1"}
+		}, "which every workspace has already"},
+		"the core group":       {inGroup(""), "resources of the core group cannot be offered"},
+		"a protected group":    {inGroup("x.k8s.io"), "api-approved.kubernetes.io"},
+		"not structural":       {schemaText(`{"type":"object","properties":{"a":{}}}`), "spec.versions[0].schema.properties[a].type: Required value"},
+		"a rule that is wrong": {schemaText(`{"type":"object","x-kubernetes-validations":[{"rule":"self.nothing"}]}`), "undefined field 'nothing'"},
+		"a rule that costs":    {schemaText(deep), "exceeds budget"},
+		"two storage versions": {func(s *apisv1alpha1.APIResourceSchema) {
+			s.Spec.Versions = append(s.Spec.Versions, s.Spec.Versions[0])
+			s.Spec.Versions[1].Name = "v2"
+			s.Spec.Conversion = &apisv1alpha1.CustomResourceConversion{Strategy: "None"}
+		}, "exactly one version"},
+		"names as path segment": {func(s *apisv1alpha1.APIResourceSchema) { s.Spec.NameValidation = "PathSegmentName" }, "spec.nameValidation: Unsupported value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			offered := gizmoSchemaOf("v1", group)
+			test.edit(offered)
+			_, err := client.APIResourceSchemas(alice, path).Create(ctx, offered, metav1.CreateOptions{})
+			if err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v, want it to say %q", err, test.says)
+			}
+		})
+	}
+	made, err := client.APIResourceSchemas(alice, path).Create(ctx, gizmoSchemaOf("v1", group), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Spec.Names.Singular = "other"
+	if _, err := client.APIResourceSchemas(alice, path).Update(ctx, made, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "never changes") {
+		t.Errorf("changing a schema: %v, want invalid", err)
+	}
+}
+
+func inGroup(group string) func(*apisv1alpha1.APIResourceSchema) {
+	return func(s *apisv1alpha1.APIResourceSchema) {
+		s.Spec.Group = group
+		if group == "" {
+			group = "core"
+		}
+		s.Name = "v1." + s.Spec.Names.Plural + "." + group
+	}
+}
+
+func schemaText(text string) func(*apisv1alpha1.APIResourceSchema) {
+	return func(s *apisv1alpha1.APIResourceSchema) {
+		s.Spec.Versions[0].Schema.Raw = []byte(text)
+		s.Spec.Versions[0].Subresources = apiextensionsv1.CustomResourceSubresources{}
+	}
+}
+
+// What the hub writes on bindings and exports, tenants do not.
+func TestMarksOfTheHub(t *testing.T) {
+	const group = "marks.exports.test"
+	ctx, alice := exportsContext(t), withToken(t, "alice-token")
+	path, workspace := newWorkspace(t)
+	export := publish(ctx, t, alice, path, "gizmos", gizmoSchemaOf("v1", group))
+	if got := export.Annotations["kcp.io/path"]; got != path.String() {
+		t.Errorf("the path of the export is %q, want %q", got, path)
+	}
+	binding := &apisv1alpha2.APIBinding{ObjectMeta: metav1.ObjectMeta{
+		Name: "gizmos", Labels: map[string]string{apisv1alpha2.InternalAPIBindingExportLabelKey: "forged", "mine": "stays"},
+	}}
+	binding.Spec.Reference.Export = &apisv1alpha2.ExportBindingReference{Name: "gizmos"}
+	if _, err := client.APIBindings(alice, path).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := apisv1alpha2.BindingExportLabelValue(logicalcluster.Name(workspace.Spec.Cluster), "gizmos")
+	bound := awaitBound(ctx, t, alice, path, "gizmos")
+	if got := bound.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey]; got != want || bound.Labels["mine"] != "stays" {
+		t.Errorf("labels are %v, want %q", bound.Labels, want)
+	}
+	bound.Labels = map[string]string{"mine": "stays"}
+	bound.Spec.Reference.Export.Name = "other"
+	if _, err := client.APIBindings(alice, path).Update(ctx, bound, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "reference is immutable") {
+		t.Errorf("changing what a binding refers to: %v, want invalid", err)
+	}
+	bound.Spec.Reference.Export.Name = "gizmos"
+	updated, err := client.APIBindings(alice, path).Update(ctx, bound, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := updated.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey]; got != want {
+		t.Errorf("after it was left out the label is %q", got)
+	}
+}
+
+// An export has an endpoint slice; one of somebody else's export takes the verb
+// "bind" on it.
+func TestEndpointSlicesOfExports(t *testing.T) {
+	const group = "slices.exports.test"
+	ctx, admin, bob := exportsContext(t), as(t, "base"), withToken(t, "bob-token")
+	path, workspace := newWorkspace(t)
+	export := publish(ctx, t, admin, path, "gizmos", gizmoSchemaOf("v1", group))
+	want := fmt.Sprintf("%s/services/apiexport/%s/gizmos", shared.hub.URL(), workspace.Spec.Cluster)
+	await(ctx, t, "the slice has an endpoint", func() error {
+		slice, err := client.APIExportEndpointSlices(admin, path).Get(ctx, "gizmos", metav1.GetOptions{})
+		if err == nil && (len(slice.Status.APIExportEndpoints) != 1 || slice.Status.APIExportEndpoints[0].URL != want) {
+			return fmt.Errorf("%+v, want %s", slice.Status, want)
+		}
+		return err
+	})
+	await(ctx, t, "the export tells its view", func() error {
+		var err error
+		if export, err = client.APIExports(admin, path).Get(ctx, "gizmos", metav1.GetOptions{}); err == nil && len(export.Status.VirtualWorkspaces) != 1 {
+			return fmt.Errorf("%+v", export.Status)
+		}
+		return err
+	})
+	elsewhere, _ := newWorkspace(t)
+	makeAdmin(ctx, t, admin, elsewhere, "bob")
+	slice := &apisv1alpha1.APIExportEndpointSlice{ObjectMeta: metav1.ObjectMeta{Name: "spy"}}
+	slice.Spec.APIExport = apisv1alpha2.ExportBindingReference{Path: path.String(), Name: "gizmos"}
+	if _, err := client.APIExportEndpointSlices(bob, elsewhere).Create(ctx, slice, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("a slice of an export that bob may not bind: %v, want forbidden", err)
 	}
 }

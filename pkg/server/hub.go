@@ -171,6 +171,7 @@ func (h *Hub) feedModels() {
 	}
 	h.catalog.Feed(h.models.definitions)
 	h.noteDefinitions()
+	h.noteBound()
 	h.feedBindings()
 	h.homes = homes.New(homes.Config{Enabled: h.options.HomeWorkspaces, Hub: h.hubClient, Workspaces: h.models.workspaces})
 }

@@ -46,6 +46,7 @@ type readModels struct {
 	schemas         *informers.Informer[*apisv1alpha1.APIResourceSchema]
 	cached          *informers.Informer[*cachev1alpha1.ClusterCachedResource]
 	cachedSlices    *informers.Informer[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
+	endpointSlices  *informers.Informer[*apisv1alpha1.APIExportEndpointSlice]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
 	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
 	locations       *informers.Informer[*schedulingv1alpha1.Location]
@@ -117,6 +118,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.cached = system[*cachev1alpha1.ClusterCachedResource](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresources"), &cachev1alpha1.ClusterCachedResource{}, &cachev1alpha1.ClusterCachedResourceList{})
 	m.cachedSlices = system[*cachev1alpha1.ClusterCachedResourceEndpointSlice](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresourceendpointslices"), &cachev1alpha1.ClusterCachedResourceEndpointSlice{}, &cachev1alpha1.ClusterCachedResourceEndpointSliceList{})
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
+	m.endpointSlices = system[*apisv1alpha1.APIExportEndpointSlice](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiexportendpointslices"), &apisv1alpha1.APIExportEndpointSlice{}, &apisv1alpha1.APIExportEndpointSliceList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
 	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})
 	m.locations = system[*schedulingv1alpha1.Location](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("locations"), &schedulingv1alpha1.Location{}, &schedulingv1alpha1.LocationList{})

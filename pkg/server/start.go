@@ -150,7 +150,7 @@ func (h *Hub) runReadModels(ctx context.Context) error {
 		return err
 	}
 	// Definitions are noted by now; objects may have outlived theirs.
-	return h.stores.customResources.Find(ctx)
+	return h.stores.customResources.Find(ctx, h.stores.identified)
 }
 
 func (h *Hub) runControllers(ctx context.Context) error {

@@ -1,5 +1,12 @@
 package v1alpha2
 
+import (
+	"crypto/sha256"
+	"math/big"
+
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
 const (
 	// SkipEndpointSliceAnnotationKey on an APIExport, when present, keeps the hub
 	// from creating an APIExportEndpointSlice for it.
@@ -35,3 +42,11 @@ const (
 	// that the identity hash is made of.
 	SecretKeyAPIExportIdentity = "key"
 )
+
+// BindingExportLabelValue returns what InternalAPIBindingExportLabelKey has as its
+// value on bindings to an export: base62 of the SHA-224 of "<cluster>:<name>", where
+// cluster is the ID of the workspace with the export.
+func BindingExportLabelValue(cluster logicalcluster.Name, export string) string {
+	sum := sha256.Sum224([]byte(cluster.Path().Join(export)))
+	return new(big.Int).SetBytes(sum[:]).Text(62)
+}
