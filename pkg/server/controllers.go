@@ -65,8 +65,7 @@ func (h *Hub) buildControllers() error {
 			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
-			EndpointSlices: m.endpointSlices,
-			Reach:          h.reach, PurgeStored: h.purgeBound,
+			EndpointSlices: m.endpointSlices, Reach: h.reach, PurgeStored: h.purgeBound,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{
@@ -160,5 +159,5 @@ func exportsServedEverywhere() []string {
 }
 
 func (h *Hub) bootstrapConfig() bootstrap.Config {
-	return bootstrap.Config{Hub: h.hubClient, ComputeResources: nativeapis.Compute.Resources}
+	return bootstrap.Config{Hub: h.hubClient, BaseURL: h.baseURL, ComputeResources: nativeapis.Compute.Resources}
 }

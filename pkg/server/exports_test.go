@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsclient "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
@@ -544,4 +545,119 @@ func TestEndpointSlicesOfExports(t *testing.T) {
 	if _, err := client.APIExportEndpointSlices(bob, elsewhere).Create(ctx, slice, metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("a slice of an export that bob may not bind: %v, want forbidden", err)
 	}
+}
+
+// What users may do with bound resources is bounded by the policy of the export;
+// when that is gone, so is everything it allowed.
+func TestMaximalPermissionPolicyOfABoundExport(t *testing.T) {
+	const group = "policy.exports.test"
+	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	consumer, _ := newWorkspace(t)
+	publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", group))
+	bind(ctx, t, admin, consumer, "gizmos", provider, "gizmos")
+	awaitBound(ctx, t, admin, consumer, "gizmos")
+	list := func(want bool) func() error {
+		return func() error {
+			_, err := gizmosAt(alice, consumer, group).List(ctx, metav1.ListOptions{})
+			if !want && apierrors.IsForbidden(err) {
+				return nil
+			}
+			if !want && err == nil {
+				return fmt.Errorf("alice lists gizmos")
+			}
+			return err
+		}
+	}
+	await(ctx, t, "without a policy alice lists gizmos", list(true))
+	export, err := client.APIExports(admin, provider).Get(ctx, "gizmos", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Dynamic(provider).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")).Patch(ctx, export.Name,
+		types.MergePatchType, []byte(`{"spec":{"maximalPermissionPolicy":{"local":{}}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "an empty policy allows nothing", list(false))
+	rules := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "readers"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{group}, Resources: []string{"gizmos"}, Verbs: []string{"get", "list", "watch"}},
+	}}
+	if _, err := admin.Kubernetes(provider).RbacV1().ClusterRoles().Create(ctx, rules, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "readers"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "readers"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "apis.kcp.io:binding:alice"}},
+	}
+	if _, err := admin.Kubernetes(provider).RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "what the policy allows alice may", list(true))
+	if _, err := gizmosAt(alice, consumer, group).Create(ctx, newGizmo(group, "one", 0), metav1.CreateOptions{}); !apierrors.IsForbidden(err) ||
+		!strings.Contains(err.Error(), "allows nobody more than its maximal permission policy says") {
+		t.Errorf("making a gizmo beyond the policy: %v, want forbidden", err)
+	}
+	if err := client.APIExports(admin, provider).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "without the export alice may do nothing", list(false))
+	bound := awaitCondition(ctx, t, admin, consumer, "gizmos", apisv1alpha2.APIExportValid, "False APIExportNotFound")
+	if bound.Status.Phase != apisv1alpha2.APIBindingPhaseBound || len(bound.Status.BoundResources) != 1 {
+		t.Errorf("the binding is %+v", bound.Status)
+	}
+}
+
+// Two exports with one identity offer the same objects: who changes over from one
+// to the other keeps them. A secret that changes does not change the identity.
+func TestSharedIdentity(t *testing.T) {
+	const group = "shared.exports.test"
+	ctx, admin := exportsContext(t), as(t, "base")
+	provider, _ := newWorkspace(t)
+	consumer, _ := newWorkspace(t)
+	first := publish(ctx, t, admin, provider, "first", gizmoSchemaOf("v1", group))
+	second := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{Name: "second"}}
+	second.Spec.Identity, second.Spec.Resources = first.Spec.Identity, first.Spec.Resources
+	if _, err := client.APIExports(admin, provider).Create(ctx, second, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the second has the identity of the first", func() error {
+		got, err := client.APIExports(admin, provider).Get(ctx, "second", metav1.GetOptions{})
+		if err == nil && got.Status.IdentityHash != first.Status.IdentityHash {
+			return fmt.Errorf("%+v", got.Status)
+		}
+		return err
+	})
+	bind(ctx, t, admin, consumer, "a", provider, "first")
+	awaitBound(ctx, t, admin, consumer, "a")
+	createGizmo(ctx, t, admin, consumer, group, "kept")
+	bind(ctx, t, admin, consumer, "b", provider, "second")
+	awaitCondition(ctx, t, admin, consumer, "b", apisv1alpha2.BindingUpToDate, "False NamingConflicts")
+	if err := client.APIBindings(admin, consumer).Delete(ctx, "a", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	awaitBound(ctx, t, admin, consumer, "b")
+	await(ctx, t, "the gizmo went over", func() error {
+		_, err := gizmosAt(admin, consumer, group).Get(ctx, "kept", metav1.GetOptions{})
+		return err
+	})
+
+	if _, err := admin.Kubernetes(provider).CoreV1().Secrets("kcp-system").Patch(ctx, "first", types.MergePatchType,
+		[]byte(`{"stringData":{"key":"another"}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Dynamic(provider).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")).Patch(ctx, "first",
+		types.MergePatchType, []byte(`{"metadata":{"labels":{"look":"again"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the export says that its secret was changed", func() error {
+		got, err := client.APIExports(admin, provider).Get(ctx, "first", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		c := conditionsv1alpha1.Get(got.Status.Conditions, apisv1alpha2.APIExportIdentityValid)
+		if c == nil || c.Status != "False" || got.Status.IdentityHash != first.Status.IdentityHash {
+			return fmt.Errorf("%+v", got.Status)
+		}
+		return nil
+	})
 }
