@@ -75,6 +75,20 @@ func (p *Publisher) Window(slice logicalcluster.Key, identity string) (Window, e
 	return p.Open(resource)
 }
 
+// Shown returns the API of what a slice shows, and its identity hash now.
+func (p *Publisher) Shown(slice logicalcluster.Key) (*schemas.API, string, error) {
+	found, ok := p.Slices.Get(slice)
+	if !ok {
+		return nil, "", problem(cachev1alpha1.ClusterCachedResourceNotFoundReason, "ClusterCachedResourceEndpointSlice %q is not there", slice.Name)
+	}
+	resource, err := p.Referred(found)
+	if err != nil {
+		return nil, "", err
+	}
+	window, err := p.Window(slice, resource.Status.IdentityHash)
+	return window.API, resource.Status.IdentityHash, err
+}
+
 // Referred returns the ClusterCachedResource of a slice. It lives in the same
 // workspace (N2).
 func (p *Publisher) Referred(slice *cachev1alpha1.ClusterCachedResourceEndpointSlice) (*cachev1alpha1.ClusterCachedResource, error) {

@@ -50,8 +50,8 @@ func (h *Hub) views() (viewParts, error) {
 		return viewParts{}, err
 	}
 	lifecycles := []*views.Lifecycle{views.NewInitializing(ask), views.NewTerminating(ask)}
-	exports, bound := h.exportsView(), h.schemasView()
-	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID), exports, bound}
+	exports, bound, published := h.exportsView(), h.schemasView(), h.publishedView()
+	all := []views.View{views.NewSyncer(h.rbac, h.syncTargetUID), exports, bound, published}
 	for _, lifecycle := range lifecycles {
 		all = append(all, lifecycle)
 		h.models.logicalClusters.OnChange(func(_, cluster *corev1alpha1.LogicalCluster, key logicalcluster.Key) {
@@ -62,7 +62,7 @@ func (h *Hub) views() (viewParts, error) {
 		routes: map[string]routing.View{}, authorizers: map[string]authorizer.UnconditionalAuthorizer{},
 		admission:  []hubadmission.Named{{Name: "AtriumViews", Plugin: views.NewAdmission(all...)}},
 		lifecycles: lifecycles, exports: exports, schemas: bound,
-		sets: map[string]viewSet{exports.Kind(): views.SetFrom, bound.Kind(): bound.Set},
+		sets: map[string]viewSet{exports.Kind(): views.SetFrom, bound.Kind(): bound.Set, published.Kind(): published.Set},
 	}
 	for _, view := range all {
 		parts.routes[view.Kind()], parts.authorizers[view.Kind()] = view.Resolve, view

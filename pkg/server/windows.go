@@ -19,6 +19,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/roster"
+	"github.com/atriumhub/atrium/pkg/views"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -49,6 +50,11 @@ func (h *Hub) openWindows() {
 
 func (h *Hub) publisher() *replication.Publisher {
 	return &replication.Publisher{Resources: h.models.cached, Slices: h.models.cachedSlices, Lookup: h.catalog.Lookup}
+}
+
+// publishedView is the view of what providers publish.
+func (h *Hub) publishedView() *views.Replication {
+	return views.NewReplication(views.ReplicationConfig{RBAC: h.rbac, Resolve: h.resolve, Shown: h.publisher().Shown, Lookup: h.catalog.Lookup})
 }
 
 func sameWindow(a, b *cachev1alpha1.ClusterCachedResource) bool {

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -275,6 +276,53 @@ func ends(ctx context.Context, t *testing.T, watching watch.Interface) {
 		case <-time.After(time.Minute):
 			t.Fatal("the watch goes on")
 		}
+	}
+}
+
+// Who works for the provider reads the same by the address in the slice.
+func TestPublishedObjectsHaveAnAddress(t *testing.T) {
+	const group = "address.windows.test"
+	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	bystander, _ := newWorkspace(t)
+	flavorsOf(ctx, t, admin, provider, group)
+	createFlavor(ctx, t, admin.Dynamic(provider).Resource(flavors(group)), group, "small", "yes")
+	createFlavor(ctx, t, admin.Dynamic(provider).Resource(flavors(group)), group, "secret", "no")
+	publishFlavors(ctx, t, admin, provider, group)
+	var address string
+	await(ctx, t, "the slice has an address", func() error {
+		slice, err := client.ClusterCachedResourceEndpointSlices(admin, provider).Get(ctx, "flavors", metav1.GetOptions{})
+		if err == nil && len(slice.Status.ClusterCachedResourceEndpoints) == 0 {
+			return fmt.Errorf("conditions %+v", slice.Status.Conditions)
+		}
+		if err == nil {
+			address = slice.Status.ClusterCachedResourceEndpoints[0].URL
+		}
+		return err
+	})
+	at := func(token, workspace string) dynamic.ResourceInterface {
+		config := rest.AnonymousClientConfig(restConfig(t, "base"))
+		config.BearerToken, config.Host = token, address+"/clusters/"+workspace
+		dynamicClient, err := dynamic.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dynamicClient.Resource(flavors(group))
+	}
+	if got, err := flavorNamesIn(ctx, at("alice-token", "*")); err != nil || got != "small" {
+		t.Errorf("the provider sees %q, error %v", got, err)
+	}
+	if err := at("alice-token", "*").Delete(ctx, "small", metav1.DeleteOptions{}); err == nil {
+		t.Error("something was deleted through the view")
+	}
+	if _, err := at("alice-token", bystander.String()).List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("in a workspace that has bound nothing: %v, want forbidden", err)
+	}
+	if _, err := at("bob-token", "*").List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("a stranger: %v, want forbidden", err)
+	}
+	if lists, err := alice.Kubernetes(provider).Discovery().ServerResourcesForGroupVersion(group + "/v1"); err != nil || len(lists.APIResources) != 1 {
+		t.Errorf("the provider's own flavors: %+v, error %v", lists, err)
 	}
 }
 

@@ -43,6 +43,11 @@
 // behind them, although they live where he has no access: from the copies that the
 // hub keeps, under the names and UIDs of the originals.
 //
+//	/services/replication/<workspace of the slice>/<its name>/clusters/<workspace or *>/{api,apis}/…
+//
+// replication shows what a ClusterCachedResource publishes, to be read. It takes
+// the verb of the request on clustercachedresourceendpointslices/content.
+//
 // Invariants:
 //
 //	V1: nothing of what a view belongs to, not even whether it exists, shows before
