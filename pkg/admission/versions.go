@@ -17,8 +17,8 @@ import (
 type Version struct {
 	// Stored is the version that objects are kept in.
 	Stored string
-	// Convert returns an object in another version. Its errors that are a
-	// *field.Error are the sender's fault.
+	// Convert returns an object in another version, with the defaults of that.
+	// Its errors that are a *field.Error are the sender's fault.
 	Convert func(object *unstructured.Unstructured, apiVersion string) (*unstructured.Unstructured, error)
 	// Keep returns the annotations of an object that replaces another: what this
 	// version has no place for stays as it was.

@@ -58,8 +58,19 @@ func newVersions(t *testing.T, inner admission.Interface) *Versions {
 		if err != nil {
 			t.Fatal(err)
 		}
+		fill, err := NewDefaulter(crd, "v1alpha2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		convert := func(object *unstructured.Unstructured, apiVersion string) (*unstructured.Unstructured, error) {
+			converted, err := apisv1alpha1.Convert(object, apiVersion)
+			if err == nil && apiVersion == "apis.kcp.io/v1alpha2" {
+				fill(converted)
+			}
+			return converted, err
+		}
 		versions[apisv1alpha1.SchemeGroupVersion.WithResource(crd.Spec.Names.Plural)] = Version{
-			Stored: "v1alpha2", Convert: apisv1alpha1.Convert, Keep: apisv1alpha1.KeepDetails, Validate: validate,
+			Stored: "v1alpha2", Convert: convert, Keep: apisv1alpha1.KeepDetails, Validate: validate,
 		}
 	}
 	return InStoredVersion(inner, versions)

@@ -68,6 +68,7 @@ type Hub struct {
 	directory   *directory.Directory
 	catalog     *catalog.Catalog
 	conversions *conversions.Conversions
+	convert     convert
 
 	// build
 	authorizer *access.Chain
@@ -130,7 +131,9 @@ func (h *Hub) configure(ctx context.Context) error {
 	if h.systemCRDs, err = crds.All(); err != nil {
 		return fmt.Errorf("failed to read the hub's own definitions: %w", err)
 	}
-	convertVersions(h.systemCRDs, h.conversions)
+	if err := h.convertVersions(); err != nil {
+		return err
+	}
 	options, err := controlPlaneOptions(&h.options, h.endpoints, h.listener, h.authority, h.issuers)
 	if err != nil {
 		return err

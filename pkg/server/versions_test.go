@@ -70,6 +70,13 @@ func TestAnExportInTwoVersions(t *testing.T) {
 	if made.GetAPIVersion() != "apis.kcp.io/v1alpha1" {
 		t.Errorf("answered with %s", made.GetAPIVersion())
 	}
+	claims := func(object *unstructured.Unstructured) any {
+		claims, _, _ := unstructured.NestedSlice(object.Object, "spec", "permissionClaims")
+		return claims
+	}
+	if diff := cmp.Diff(claims(made), claims(must(older(hub, path, "apiexports").Get(ctx, "widgets", metav1.GetOptions{}))(t))); diff != "" {
+		t.Errorf("written and read (-written +read):\n%s", diff)
+	}
 	newer := must(exports.Get(ctx, "widgets", metav1.GetOptions{}))(t)
 	want := apisv1alpha2.APIExportSpec{
 		Resources: []apisv1alpha2.ResourceSchema{{
