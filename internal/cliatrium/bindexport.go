@@ -112,6 +112,9 @@ func (c *bindExportCommand) bindTo(ctx context.Context, s *session, e export) er
 			return err
 		}
 	}
+	if known {
+		bound.Status.ExportPermissionClaims = claims // The hub may not have noted them yet.
+	}
 	fmt.Fprintf(c.env.streams.Out, "%s %s.\n", binding.Name, did)
 	warnings := cli.ClaimWarnings([]apisv1alpha2.APIBinding{*bound})
 	for _, warning := range warnings {
