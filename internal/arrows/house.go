@@ -21,6 +21,7 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
+		"pkg/publications/decide",
 		"pkg/nesting", "pkg/elastic",
 		"pkg/identity/issuer",
 	}},
@@ -32,7 +33,7 @@ var House = []Floor{
 	}},
 	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{
-		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
+		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/publications", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",
 		"pkg/upkeep/tokensecrets",
 		"internal/cli",
@@ -75,6 +76,7 @@ var Walls = []Wall{
 		Rooms: []string{
 			"pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 			"pkg/identity/...", "pkg/homes/naming", "pkg/claims",
+			"pkg/publications/decide",
 		},
 		Out: []string{
 			"net", "os", "go.etcd.io", "k8s.io/apiserver/pkg/storage", "k8s.io/klog", "k8s.io/utils/clock",

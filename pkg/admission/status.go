@@ -11,6 +11,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/identity"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 )
@@ -22,6 +23,7 @@ var reported = []schema.GroupResource{
 	cachev1alpha1.Resource("clustercachedresources"),
 	cachev1alpha1.Resource("clustercachedresourceendpointslices"),
 	apisv1alpha2.Resource("apiexportendpointslices"),
+	publicationv1alpha1.Resource("apipublications"),
 	tenancyv1alpha1.Resource("workspacetypes"),
 	schedulingv1alpha1.Resource("locations"),
 	schedulingv1alpha1.Resource("placements"),

@@ -35,6 +35,19 @@ var Steps = []Step{
 	DeleteWorkspace, DeleteObject, PurgeObjects, PurgeDefinitions, PurgeCluster, Release,
 }
 
+// Steps of publishing. The subject is the ID of the workspace that is published to,
+// or, of the last, the name of the publication.
+const (
+	CreateBinding      Step = "create-binding"
+	AmendBinding       Step = "amend-binding"
+	DeleteBinding      Step = "delete-binding"
+	OpenPublished      Step = "open-published"
+	ReleasePublication Step = "release-publication"
+)
+
+// PublishingSteps are all steps of publishing.
+var PublishingSteps = []Step{CreateBinding, AmendBinding, DeleteBinding, OpenPublished, ReleasePublication}
+
 // Before and After are the two points of a step.
 func (s Step) Before() string { return "before-" + string(s) }
 
@@ -44,7 +57,7 @@ func (s Step) After() string { return "after-" + string(s) }
 // Points are all points that can be armed.
 func Points() []string {
 	var points []string
-	for _, step := range Steps {
+	for _, step := range slices.Concat(Steps, PublishingSteps) {
 		points = append(points, step.Before(), step.After())
 	}
 	return points

@@ -31,13 +31,18 @@ import (
 // buildControllers lists the control loops.
 func (h *Hub) buildControllers() error {
 	m := h.models
+	publisher, err := h.publisher()
+	if err != nil {
+		return err
+	}
 	lifecycle, err := workspaces.New(workspaces.Config{
 		Hub: h.hubClient, Workspaces: m.workspaces, LogicalClusters: m.logicalClusters, WorkspaceTypes: m.workspaceTypes,
 		ClusterRoleBindings: m.clusterRoleBindings,
 		Directory:           h.directory, Natives: h.stores.natives, CustomResources: h.stores.customResources, Resources: h.served,
-		Watched: h.lasting.Any,
-		Forget:  []func(logicalcluster.Name){h.catalog.Drop, h.endGone},
-		BaseURL: h.baseURL, RootCA: h.authority.PEM(),
+		Watched:   h.lasting.Any,
+		Forget:    []func(logicalcluster.Name){h.catalog.Drop, h.endGone},
+		Published: publisher.Awaited,
+		BaseURL:   h.baseURL, RootCA: h.authority.PEM(),
 	})
 	if err != nil {
 		return fmt.Errorf("failed to make the workspace lifecycle: %w", err)
@@ -45,6 +50,7 @@ func (h *Hub) buildControllers() error {
 	definitions := crds.New(crds.Config{Hub: h.hubClient, Definitions: m.definitions, Catalog: h.catalog, Purge: h.stores.customResources.Purge})
 	h.controllers = slices.Concat(
 		lifecycle.Loops(),
+		publisher.Loops(),
 		[]loop.Controller{
 			h.mountLoop(),
 			forgetting{known: h.stores.customResources, late: lifecycle.LookForStragglers},
@@ -95,6 +101,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
 			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
+			{Name: "AtriumPublications", Plugin: hubadmission.NewPublications(h.directory, h.rbac)},
 		},
 		h.tokenAdmission(),
 		parts.admission,

@@ -27,6 +27,7 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	schedulingv1alpha1 "github.com/atriumhub/atrium/sdk/apis/scheduling/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/apis/scheme"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -48,6 +49,7 @@ type readModels struct {
 	cachedSlices    *informers.Informer[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
 	endpointSlices  *informers.Informer[*apisv1alpha1.APIExportEndpointSlice]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
+	publications    *informers.Informer[*publicationv1alpha1.APIPublication]
 	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
 	locations       *informers.Informer[*schedulingv1alpha1.Location]
 	placements      *informers.Informer[*schedulingv1alpha1.Placement]
@@ -120,6 +122,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
 	m.endpointSlices = system[*apisv1alpha1.APIExportEndpointSlice](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiexportendpointslices"), &apisv1alpha1.APIExportEndpointSlice{}, &apisv1alpha1.APIExportEndpointSliceList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
+	m.publications = system[*publicationv1alpha1.APIPublication](o, stores, publicationv1alpha1.SchemeGroupVersion.WithResource("apipublications"), &publicationv1alpha1.APIPublication{}, &publicationv1alpha1.APIPublicationList{})
 	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})
 	m.locations = system[*schedulingv1alpha1.Location](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("locations"), &schedulingv1alpha1.Location{}, &schedulingv1alpha1.LocationList{})
 	m.placements = system[*schedulingv1alpha1.Placement](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("placements"), &schedulingv1alpha1.Placement{}, &schedulingv1alpha1.PlacementList{})

@@ -111,7 +111,7 @@ func TestPublicationsThatContradictThemselves(t *testing.T) {
 	valid := &publicationv1alpha1.APIPublication{
 		ObjectMeta: metav1.ObjectMeta{Name: "widgets"},
 		Spec: publicationv1alpha1.APIPublicationSpec{
-			Export: publicationv1alpha1.LocalExportReference{Name: "widgets"}, Subtree: "root:org",
+			Export: publicationv1alpha1.LocalExportReference{Name: "widgets"}, Subtree: path.String(),
 			AcceptedPermissionClaims: []publicationv1alpha1.AcceptedPermissionClaim{{}},
 		},
 	}

@@ -45,7 +45,7 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 	}
 	id := logicalcluster.Name(workspace.Spec.Cluster)
 	cluster := prepare.NewLogicalCluster(workspace, key.Workspace, parent.Path.Join(workspace.Name), kind)
-	begin(cluster, l.urlOf(id), workspace, l.clock.Now())
+	l.begin(key, workspace, cluster)
 	var existing []item
 	for _, items := range l.content(key, workspace, cluster) {
 		if existing, err = l.door.CreateMissing(ctx, id, items...); err != nil {
@@ -53,7 +53,7 @@ func (l *Lifecycle) furnish(ctx context.Context, key logicalcluster.Key, workspa
 		}
 	}
 	if slices.ContainsFunc(existing, func(it item) bool { return it.gvr == logicalClustersGVR }) {
-		return l.beginStored(ctx, workspace) // an earlier attempt has stored it
+		return l.beginStored(ctx, key, workspace) // an earlier attempt has stored it
 	}
 	return nil
 }
@@ -79,11 +79,17 @@ func (l *Lifecycle) content(key logicalcluster.Key, workspace *tenancyv1alpha1.W
 	return transactions
 }
 
+// begin gives a LogicalCluster its first status.
+func (l *Lifecycle) begin(key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace, cluster *corev1alpha1.LogicalCluster) {
+	published := l.published(key.Workspace, workspace.Labels)
+	begin(cluster, l.urlOf(logicalcluster.Name(workspace.Spec.Cluster)), workspace, published, l.clock.Now())
+}
+
 // beginStored begins the LogicalCluster that an earlier attempt has stored.
-func (l *Lifecycle) beginStored(ctx context.Context, workspace *tenancyv1alpha1.Workspace) error {
+func (l *Lifecycle) beginStored(ctx context.Context, key logicalcluster.Key, workspace *tenancyv1alpha1.Workspace) error {
 	return l.amendCluster(ctx, workspace, func(stored *corev1alpha1.LogicalCluster) {
 		if !furnished(stored) {
-			begin(stored, l.urlOf(logicalcluster.Name(workspace.Spec.Cluster)), workspace, l.clock.Now())
+			l.begin(key, workspace, stored)
 		}
 	})
 }

@@ -44,7 +44,7 @@ const (
 )
 
 // Config is what New needs. All fields are required but for Content, Watched,
-// Forget, Clock and Random.
+// Published, Forget, Clock and Random.
 type Config struct {
 	// Hub writes as the hub itself.
 	Hub *client.Hub
@@ -66,6 +66,9 @@ type Config struct {
 	Resources Resources
 	// Watched reports whether anybody watches in a workspace. Nil is nobody.
 	Watched func(logicalcluster.Name) bool
+	// Published reports whether a workspace that is made in parent, with these labels,
+	// is to wait until what is published to it is bound. Nil is never.
+	Published func(parent logicalcluster.Name, labels map[string]string) bool
 	// Forget is called with the ID of every workspace that is gone.
 	Forget []func(logicalcluster.Name)
 	// BaseURL is how users reach the hub: "https://host:6443".
@@ -85,10 +88,12 @@ type Lifecycle struct {
 	read    reader
 	sweeper sweeper
 	forget  []func(logicalcluster.Name)
-	baseURL string
-	rootCA  []byte
-	clock   clock.WithTicker
-	random  io.Reader
+	// published is Config.Published.
+	published func(logicalcluster.Name, map[string]string) bool
+	baseURL   string
+	rootCA    []byte
+	clock     clock.WithTicker
+	random    io.Reader
 
 	lives   *loop.Loop
 	orphans *loop.Loop
@@ -149,18 +154,22 @@ func newLifecycle(config Config, door door, read reader) *Lifecycle {
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
+	if config.Published == nil {
+		config.Published = func(logicalcluster.Name, map[string]string) bool { return false }
+	}
 	if config.Random == nil {
 		config.Random = rand.Reader
 	}
 	l := &Lifecycle{
-		door:    door,
-		read:    read,
-		sweeper: sweeper{door: door, content: config.Content, resources: config.Resources, watched: config.Watched},
-		forget:  config.Forget,
-		baseURL: config.BaseURL,
-		rootCA:  config.RootCA,
-		clock:   config.Clock,
-		random:  config.Random,
+		door:      door,
+		read:      read,
+		sweeper:   sweeper{door: door, content: config.Content, resources: config.Resources, watched: config.Watched},
+		forget:    config.Forget,
+		published: config.Published,
+		baseURL:   config.BaseURL,
+		rootCA:    config.RootCA,
+		clock:     config.Clock,
+		random:    config.Random,
 	}
 	l.lives = loop.New(loop.Config{Name: "workspaces", Workers: workers, Clock: config.Clock, Reconcile: l.reconcile})
 	l.orphans = loop.New(loop.Config{Name: "workspaces-orphans", Clock: config.Clock, Reconcile: l.reconcileOrphan})

@@ -289,7 +289,7 @@ func TestNext(t *testing.T) {
 	released := func(w *tenancyv1alpha1.Workspace) { w.Finalizers = []string{"somebody.else/finalizer"} }
 	cluster := func(initializers ...corev1alpha1.LogicalClusterInitializer) *corev1alpha1.LogicalCluster {
 		c := &corev1alpha1.LogicalCluster{Spec: corev1alpha1.LogicalClusterSpec{Initializers: initializers}}
-		begin(c, "https://hub", &tenancyv1alpha1.Workspace{}, start)
+		begin(c, "https://hub", &tenancyv1alpha1.Workspace{}, false, start)
 		return c
 	}
 	edited := func(c *corev1alpha1.LogicalCluster, edits ...func(*corev1alpha1.LogicalCluster)) *corev1alpha1.LogicalCluster {

@@ -144,13 +144,17 @@ func listed[T ~string](names []T) string {
 
 // begin gives a LogicalCluster of workspace that is about to be stored its first
 // status. A workspace that was in use before is not initialized a second time, and
-// waits at its end for whom it waited before.
-func begin(cluster *corev1alpha1.LogicalCluster, url string, workspace *tenancyv1alpha1.Workspace, now time.Time) {
+// waits at its end for whom it waited before. published is whether something is
+// published to it, which it waits for.
+func begin(cluster *corev1alpha1.LogicalCluster, url string, workspace *tenancyv1alpha1.Workspace, published bool, now time.Time) {
 	cluster.Status.URL = url
 	if prepare.InUse(workspace) {
 		cluster.Status.Terminators = workspace.Status.Terminators
 	} else {
 		cluster.Status.Initializers = prepare.PendingInitializers(cluster.Spec.Initializers)
+		if published {
+			cluster.Status.Initializers = append(cluster.Status.Initializers, corev1alpha1.PublicationsInitializer)
+		}
 		cluster.Status.Terminators = cluster.Spec.Terminators
 	}
 	settle(cluster, false, now)

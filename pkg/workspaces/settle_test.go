@@ -87,7 +87,7 @@ func TestBegin(t *testing.T) {
 			if tc.used {
 				workspace.Status.Phase, workspace.Status.Terminators = "Ready", cluster.Spec.Terminators
 			}
-			begin(cluster, "https://hub", workspace, start)
+			begin(cluster, "https://hub", workspace, false, start)
 			if cluster.Status.Phase != tc.phase || len(cluster.Status.Terminators) != 1 || cluster.Status.URL != "https://hub" {
 				t.Errorf("status %+v", cluster.Status)
 			}

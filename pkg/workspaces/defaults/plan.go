@@ -12,6 +12,7 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -116,7 +117,9 @@ func (p *plan) bind(f facts, want prepare.DefaultBinding, failing, waiting *[]st
 		}
 		return
 	}
-	if claims := claimsOf(export, existing.Spec.PermissionClaims); want.Maintain && !equality.Semantic.DeepEqual(claims, existing.Spec.PermissionClaims) {
+	// The claims of a binding that a publication made are the publication's.
+	published := existing.Labels[publicationv1alpha1.PublicationIDLabel] != ""
+	if claims := claimsOf(export, existing.Spec.PermissionClaims); want.Maintain && !published && !equality.Semantic.DeepEqual(claims, existing.Spec.PermissionClaims) {
 		amended := existing.DeepCopy()
 		amended.Spec.PermissionClaims = claims
 		p.amend = append(p.amend, amended)

@@ -59,6 +59,9 @@ const (
 	// APIBindingsInitializer stands for the hub itself, which creates the default
 	// APIBindings of a workspace's type.
 	APIBindingsInitializer LogicalClusterInitializer = "system:apibindings"
+	// PublicationsInitializer stands for the hub itself, which binds what
+	// APIPublications are for the workspace.
+	PublicationsInitializer LogicalClusterInitializer = "system:publications"
 )
 
 // LogicalCluster is the inside of one workspace: it lives in the workspace it

@@ -17,6 +17,12 @@ const (
 	// PublicationIDLabel on an APIBinding says the same for selectors: it holds
 	// the PublicationID. Unlike a path, it never means another workspace.
 	PublicationIDLabel = "apis.atrium.io/publication-id"
+	// SubtreeIDAnnotationKey on an APIPublication holds the ID of the workspace that
+	// spec.subtree meant when it was written. The hub alone writes it.
+	SubtreeIDAnnotationKey = "apis.atrium.io/subtree-id"
+	// InitializedAnnotationKey on a LogicalCluster lists the UIDs of publications
+	// with the lifecycle InitializeOnly whose turn the workspace has had.
+	InitializedAnnotationKey = "apis.atrium.io/initialized-publications"
 )
 
 // PublicationID returns the value of PublicationIDLabel for a publication:

@@ -1,0 +1,293 @@
+package decide
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// Facts are what is known of one workspace.
+type Facts struct {
+	// Lost is whether it is not known where the workspace lies (D5).
+	Lost bool
+	// Open is whether anything is put into it: it is being initialized, or ready.
+	Open bool
+	// Bindings are all there are.
+	Bindings []*apisv1alpha2.APIBinding
+	// Matching are the active publications that are for it, the oldest first.
+	Matching []*Publication
+	// Known finds any publication by its ID, also those that are not for this
+	// workspace or are ending.
+	Known func(id string) (*Publication, bool)
+	// Export returns which export a binding refers to, and false when there is no
+	// workspace that it could be in.
+	Export func(*apisv1alpha2.APIBinding) (logicalcluster.Key, bool)
+	// Had are the publications whose turn this workspace has had, by UID.
+	Had []types.UID
+	// Trouble is what went wrong when the binding of a publication was made last
+	// time, or "".
+	Trouble func(id string) string
+}
+
+// Outcome is how far a workspace is with one publication.
+type Outcome struct {
+	Publication *Publication
+	State       publicationv1alpha1.PublicationState
+	// Message says why it is no further.
+	Message string
+	// Soon is whether that is about to change by itself.
+	Soon bool
+}
+
+// Creation is a binding to make, and for whom.
+type Creation struct {
+	For     *Publication
+	Binding *apisv1alpha2.APIBinding
+}
+
+// Plan is what to do in one workspace.
+type Plan struct {
+	Create []Creation
+	// Amend are bindings as they ought to be. Metadata and spec are meant.
+	Amend  []*apisv1alpha2.APIBinding
+	Delete []*apisv1alpha2.APIBinding
+	// Had are publications to be added to Facts.Had.
+	Had []types.UID
+	// Outcomes are those of all publications that count the workspace.
+	Outcomes []Outcome
+}
+
+// room is a workspace while it is decided on.
+type room struct {
+	Facts
+	plan Plan
+	// held are the marked bindings that stay, by the key of their publication.
+	held map[logicalcluster.Key]*apisv1alpha2.APIBinding
+	// taken says which export has a resource here.
+	taken map[schema.GroupResource]logicalcluster.Key
+}
+
+// Decide makes the plan for one workspace.
+func Decide(facts Facts) Plan {
+	r := &room{Facts: facts, held: map[logicalcluster.Key]*apisv1alpha2.APIBinding{}, taken: map[schema.GroupResource]logicalcluster.Key{}}
+	for _, binding := range r.keep() {
+		r.part(binding)
+	}
+	if !facts.Open {
+		return r.plan
+	}
+	var rest []*Publication
+	for _, p := range facts.Matching {
+		if !r.served(p) {
+			rest = append(rest, p)
+		}
+	}
+	for _, p := range rest {
+		r.bind(p)
+	}
+	return r.plan
+}
+
+// keep finds the marked bindings of publications that are for this workspace, and
+// returns the other marked ones.
+func (r *room) keep() []*apisv1alpha2.APIBinding {
+	var others []*apisv1alpha2.APIBinding
+	for _, binding := range r.Bindings {
+		if Mark(binding) == "" {
+			continue
+		}
+		if p, known := r.maker(binding); known && contains(r.Matching, p) {
+			r.held[p.Key] = binding
+			continue
+		}
+		others = append(others, binding)
+	}
+	return others
+}
+
+// maker returns the publication that a marked binding is of, and false when there
+// is none any more.
+func (r *room) maker(binding *apisv1alpha2.APIBinding) (*Publication, bool) {
+	p, known := r.Known(Mark(binding))
+	if export, ok := r.Export(binding); known && ok && export != p.Export() {
+		return nil, false // another one has its name now
+	}
+	return p, known
+}
+
+// part finds out what becomes of a marked binding whose publication is not for this
+// workspace.
+func (r *room) part(binding *apisv1alpha2.APIBinding) {
+	heir, inherited := r.heir(binding)
+	if inherited {
+		r.held[heir.Key] = binding
+	}
+	p, known := r.maker(binding)
+	switch {
+	case binding.DeletionTimestamp != nil:
+		// It goes.
+	case inherited:
+		r.handOver(heir, binding)
+	case !known:
+		// Its publication left without taking it along: its finalizer was removed.
+		r.plan.Amend = append(r.plan.Amend, unmarked(binding))
+	case p.Ending || p.Root != "" && !r.Lost:
+		r.withdraw(p, binding)
+	}
+}
+
+// heir is the publication of the same export that takes a binding over, because it
+// is for this workspace and has none yet (D3).
+func (r *room) heir(binding *apisv1alpha2.APIBinding) (*Publication, bool) {
+	for _, other := range r.Matching {
+		if _, has := r.held[other.Key]; !has && r.refers(binding, other.Export()) {
+			return other, true
+		}
+	}
+	return nil, false
+}
+
+func (r *room) refers(binding *apisv1alpha2.APIBinding, export logicalcluster.Key) bool {
+	found, ok := r.Export(binding)
+	return ok && found == export
+}
+
+func (r *room) handOver(heir *Publication, binding *apisv1alpha2.APIBinding) {
+	changed := binding.DeepCopy()
+	heir.mark(changed)
+	if heir.maintains() {
+		changed.Spec.PermissionClaims = heir.claims()
+	}
+	r.plan.Amend = append(r.plan.Amend, changed)
+}
+
+// withdraw takes p's binding along, or leaves it, as p says.
+func (r *room) withdraw(p *Publication, binding *apisv1alpha2.APIBinding) {
+	if p.Spec.Withdrawal == publicationv1alpha1.PublicationLeave {
+		r.plan.Amend = append(r.plan.Amend, unmarked(binding))
+		return
+	}
+	r.plan.Delete = append(r.plan.Delete, binding)
+}
+
+// served reports whether the workspace has a binding to the export of p, and looks
+// after it.
+func (r *room) served(p *Publication) bool {
+	binding, held := r.held[p.Key]
+	if !held {
+		binding = r.other(p.Export())
+	}
+	if binding == nil {
+		return false
+	}
+	r.turn(p)
+	if held && p.maintains() && binding.DeletionTimestamp == nil {
+		r.maintain(p, binding)
+	}
+	r.report(p, binding)
+	return true
+}
+
+// other finds a binding to an export that is somebody else's, a living one if there
+// is one (D1).
+func (r *room) other(export logicalcluster.Key) *apisv1alpha2.APIBinding {
+	var found *apisv1alpha2.APIBinding
+	for _, binding := range r.Bindings {
+		if r.refers(binding, export) && (found == nil || found.DeletionTimestamp != nil) {
+			found = binding
+		}
+	}
+	return found
+}
+
+// turn notes that the workspace has had what it gets but once.
+func (r *room) turn(p *Publication) {
+	if !p.maintains() && !slices.Contains(r.Had, p.UID) {
+		r.plan.Had = append(r.plan.Had, p.UID)
+	}
+}
+
+// maintain puts back what the publication says.
+func (r *room) maintain(p *Publication, binding *apisv1alpha2.APIBinding) {
+	if slices.ContainsFunc(r.plan.Amend, func(b *apisv1alpha2.APIBinding) bool { return b.Name == binding.Name }) {
+		return // it was handed over
+	}
+	claims := p.claims()
+	if p.Offer.Trouble != "" || equality.Semantic.DeepEqual(claims, binding.Spec.PermissionClaims) {
+		return
+	}
+	changed := binding.DeepCopy()
+	changed.Spec.PermissionClaims = claims
+	p.mark(changed)
+	r.plan.Amend = append(r.plan.Amend, changed)
+}
+
+func (r *room) report(p *Publication, binding *apisv1alpha2.APIBinding) {
+	if binding.DeletionTimestamp != nil && !p.maintains() {
+		return // the workspace has decided otherwise (D6)
+	}
+	outcome := Outcome{Publication: p}
+	if binding.DeletionTimestamp != nil {
+		outcome.State = publicationv1alpha1.PublicationPending
+		outcome.Message = about(binding, "it is being deleted, and comes back when it is gone")
+	} else {
+		outcome.State, outcome.Message = stateOf(binding)
+		outcome.Soon = outcome.State == publicationv1alpha1.PublicationPending
+	}
+	if outcome.State != publicationv1alpha1.PublicationConflicting {
+		for _, resource := range p.Offer.Resources {
+			r.taken[resource] = p.Export()
+		}
+	}
+	r.plan.Outcomes = append(r.plan.Outcomes, outcome)
+}
+
+// bind makes the binding of p, unless there is a reason not to.
+func (r *room) bind(p *Publication) {
+	if !p.maintains() && slices.Contains(r.Had, p.UID) {
+		return // the workspace has decided otherwise since (D6)
+	}
+	outcome := Outcome{Publication: p, State: publicationv1alpha1.PublicationPending}
+	resource, conflict := r.conflict(p)
+	switch {
+	case r.made(p.Export()):
+		outcome.Soon = true // by the publication before
+	case p.Offer.Trouble != "":
+		outcome.Message = p.Offer.Trouble
+	case conflict:
+		outcome.State = publicationv1alpha1.PublicationConflicting
+		outcome.Message = fmt.Sprintf("another publication binds an export with %s here; it was first", resource)
+	default:
+		r.plan.Create = append(r.plan.Create, Creation{For: p, Binding: p.newBinding(r.Bindings)})
+		for _, resource := range p.Offer.Resources {
+			r.taken[resource] = p.Export()
+		}
+		outcome.Soon = true
+		if outcome.Message = r.Trouble(p.ID); outcome.Message != "" {
+			outcome.State, outcome.Soon = publicationv1alpha1.PublicationFailed, false
+		}
+	}
+	r.plan.Outcomes = append(r.plan.Outcomes, outcome)
+}
+
+// made reports whether the plan has a binding to an export already.
+func (r *room) made(export logicalcluster.Key) bool {
+	return slices.ContainsFunc(r.plan.Create, func(c Creation) bool { return c.For.Export() == export })
+}
+
+// conflict finds a resource that another export has here by a publication (D4).
+func (r *room) conflict(p *Publication) (schema.GroupResource, bool) {
+	for _, resource := range p.Offer.Resources {
+		if export, taken := r.taken[resource]; taken && export != p.Export() {
+			return resource, true
+		}
+	}
+	return schema.GroupResource{}, false
+}
