@@ -31,7 +31,7 @@ import (
 // buildControllers lists the control loops.
 func (h *Hub) buildControllers() error {
 	m := h.models
-	publisher, err := h.publisher()
+	publisher, err := h.buildPublisher()
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/atriumhub/atrium/pkg/publications"
 )
 
-// publisher makes what binds published exports.
-func (h *Hub) publisher() (*publications.Publisher, error) {
+// buildPublisher makes what binds published exports.
+func (h *Hub) buildPublisher() (*publications.Publisher, error) {
 	m := h.models
 	publisher, err := publications.New(publications.Config{
 		Publications: m.publications, Exports: m.exports, Bindings: m.bindings,
