@@ -87,6 +87,12 @@ func stateOf(binding *apisv1alpha2.APIBinding) (publicationv1alpha1.PublicationS
 			return publicationv1alpha1.PublicationConflicting, about(binding, c.Message)
 		}
 	}
+	valid := conditionsv1alpha1.Get(conditions, apisv1alpha2.APIExportValid)
+	// What was bound to the export of that name before is not this one. One that is
+	// gone keeps what it has.
+	if valid != nil && valid.Reason == apisv1alpha2.APIExportInvalidReferenceReason {
+		return publicationv1alpha1.PublicationFailed, about(binding, valid.Message)
+	}
 	if binding.Status.Phase == apisv1alpha2.APIBindingPhaseBound {
 		return publicationv1alpha1.PublicationBound, ""
 	}

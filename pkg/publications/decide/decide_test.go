@@ -181,6 +181,14 @@ func TestDecide(t *testing.T) {
 			want:     []string{"a Failed: APIBinding w: bad"},
 		},
 		{
+			name: "bound to one of the same name before", matching: []*Publication{widgets("a", 1)},
+			bindings: []*apisv1alpha2.APIBinding{binding("w", "widgets", widgets("a", 1), func(b *apisv1alpha2.APIBinding) {
+				saying(apisv1alpha2.APIExportValid, conditionsv1alpha1.ConditionSeverityError, apisv1alpha2.APIExportInvalidReferenceReason, "another identity")(b)
+				b.Status.Phase = apisv1alpha2.APIBindingPhaseBound
+			})},
+			want: []string{"a Failed: APIBinding w: another identity"},
+		},
+		{
 			name: "the workspace has bound it itself", matching: []*Publication{widgets("a", 1, claiming("secrets"))},
 			bindings: []*apisv1alpha2.APIBinding{binding("mine", "widgets", nil)},
 			want:     []string{"a Bound"},
