@@ -15,6 +15,7 @@ const (
 	budgetCreateP99     = 100 * time.Millisecond
 	budgetCreateRate    = 150
 	budgetDeleteMost    = 2 * time.Minute // of most workspaces
+	budgetPublishMost   = 2 * time.Minute // to most workspaces
 	budgetMemoryKept    = 1.15            // after deletion, of what it was before
 	budgetSeriesGrowth  = 0.01
 	budgetThroughput    = 0.9 // of that of what it is compared with

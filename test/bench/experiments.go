@@ -30,6 +30,7 @@ func experiments() []experiment {
 		{"list", "LIST and WATCH in one workspace with N others, and alone", measureList},
 		{"watchers", "one workspace with idle watchers in others, and without", measureWatchers},
 		{"restart", "exec to ready, with N workspaces", measureRestart},
+		{"publish", "bind an API in all workspaces, and unbind it", measurePublish},
 		{"crud", "CRUD in one workspace, and in a plain kube-apiserver", measureCRUD},
 		{"down", "hub write to object in the child", measureDown},
 		{"up", "child status to hub", measureUp},
