@@ -45,6 +45,8 @@ type record struct {
 	counts map[publicationv1alpha1.PublicationState]int64
 	// open are the workspaces that are not bound.
 	open map[logicalcluster.Name]note
+	// due is whether workspaces have not been told of what it is now.
+	due bool
 	// told is when the status was last written.
 	told time.Time
 }
@@ -84,9 +86,8 @@ func newBoard() *board {
 	}
 }
 
-// set takes in a publication, and reports whether that changes anything for
-// workspaces.
-func (b *board) set(p *decide.Publication, f facts) bool {
+// set takes in a publication.
+func (b *board) set(p *decide.Publication, f facts) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r, known := b.all[p.Key]
@@ -96,13 +97,25 @@ func (b *board) set(p *decide.Publication, f facts) bool {
 	}
 	r.facts = f
 	if known && r.Same(p) {
-		return false
+		return
 	}
 	if known {
 		b.unlist(r)
 	}
-	r.Publication = p
+	r.Publication, r.due = p, true
 	b.list(r)
+}
+
+// spreads reports whether workspaces are to be told of a publication, once for each
+// change.
+func (b *board) spreads(key logicalcluster.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, known := b.all[key]
+	if !known || !r.due {
+		return false
+	}
+	r.due = false
 	return true
 }
 

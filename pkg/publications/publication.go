@@ -29,7 +29,8 @@ func (p *Publisher) reconcile(ctx context.Context, key logicalcluster.Key) (loop
 		return loop.Result{}, p.hold(ctx, key, publication) // and back with the event
 	}
 	fresh, facts := p.read(key, publication)
-	if p.board.set(fresh, facts) {
+	p.board.set(fresh, facts)
+	if p.board.spreads(key) {
 		p.spread(fresh)
 	}
 	if fresh.Ending && held && p.board.left(fresh.ID) == 0 {
