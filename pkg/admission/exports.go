@@ -20,10 +20,12 @@ import (
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/schemas"
+	"github.com/atriumhub/atrium/pkg/schemas/celconversion"
 	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Exports judges the schemas that workspaces offer as a definition would be
@@ -37,6 +39,8 @@ type Exports struct {
 	hubGroup func(group string) bool
 	// allowed says whether the hub may call an address for a tenant.
 	allowed func(netip.Addr) error
+	// schemaOf returns a schema.
+	schemaOf func(context.Context, logicalcluster.Key) (*apisv1alpha1.APIResourceSchema, error)
 }
 
 var (
@@ -46,15 +50,18 @@ var (
 
 // NewExports returns the plugin. builtin returns the names that every workspace has
 // in a group, hubGroup whether a group is one of the hub's own, allowed whether the
-// hub may call an address for a tenant.
-func NewExports(dir *directory.Directory, builtin func(group string) []schemas.Claim, hubGroup func(group string) bool, allowed func(netip.Addr) error) *Exports {
-	return &Exports{admission.NewHandler(admission.Create, admission.Update), dir, builtin, hubGroup, allowed}
+// hub may call an address for a tenant; schemaOf finds a schema.
+func NewExports(dir *directory.Directory, builtin func(group string) []schemas.Claim, hubGroup func(group string) bool, allowed func(netip.Addr) error,
+	schemaOf func(context.Context, logicalcluster.Key) (*apisv1alpha1.APIResourceSchema, error),
+) *Exports {
+	return &Exports{admission.NewHandler(admission.Create, admission.Update), dir, builtin, hubGroup, allowed, schemaOf}
 }
 
 var (
-	schemasResource  = apisv1alpha2.Resource("apiresourceschemas")
-	exportsResource  = apisv1alpha2.Resource("apiexports")
-	bindingsResource = apisv1alpha2.Resource("apibindings")
+	schemasResource     = apisv1alpha2.Resource("apiresourceschemas")
+	conversionsResource = apisv1alpha2.Resource("apiconversions")
+	exportsResource     = apisv1alpha2.Resource("apiexports")
+	bindingsResource    = apisv1alpha2.Resource("apibindings")
 )
 
 // Admit writes the path of its workspace on an export, and keeps on a binding what
@@ -112,6 +119,9 @@ func keepLabel(old, object metav1.Object, key string) {
 
 // Validate refuses schemas that could not be served to those who bind them.
 func (p *Exports) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
+	if a.GetResource().GroupResource() == conversionsResource {
+		return p.validateConversion(ctx, a)
+	}
 	if a.GetResource().GroupResource() != schemasResource || a.GetOperation() != admission.Create || identity.IsHub(a.GetUserInfo()) {
 		return nil // they do not change later, and the hub copies what was judged
 	}
@@ -127,6 +137,30 @@ func (p *Exports) Validate(ctx context.Context, a admission.Attributes, _ admiss
 	}
 	if errs := append(checkName(offered), checkDefinition(ctx, offered)...); len(errs) > 0 {
 		return apierrors.NewInvalid(schema.GroupKind{Group: apisv1alpha1.GroupName, Kind: "APIResourceSchema"}, offered.Name, errs)
+	}
+	return nil
+}
+
+// validateConversion refuses rules that do not fit the schema they belong to.
+func (p *Exports) validateConversion(ctx context.Context, a admission.Attributes) error {
+	conversion, err := typed[apisv1alpha1.APIConversion](a.GetObject())
+	if err != nil {
+		return apierrors.NewBadRequest(fmt.Sprintf("the APIConversion cannot be read: %v", err))
+	}
+	here, _ := target.From(ctx)
+	offered, err := p.schemaOf(ctx, logicalcluster.Key{Workspace: here.Identity, Name: a.GetName()})
+	if apierrors.IsNotFound(err) {
+		return admission.NewForbidden(a, fmt.Errorf("there is no APIResourceSchema of the name %q, which these rules would belong to: create that first", a.GetName()))
+	}
+	if err != nil {
+		return apierrors.NewInternalError(fmt.Errorf("read APIResourceSchema %q: %w", a.GetName(), err))
+	}
+	_, err = celconversion.Compile(conversion, offered)
+	if err == nil {
+		err = celconversion.Keep(conversion, &apisv1alpha1.APIResourceSchema{})
+	}
+	if err != nil {
+		return admission.NewForbidden(a, err)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 )
 
 var (
+	conversionsGVR = apisv1alpha1.SchemeGroupVersion.WithResource("apiconversions")
 	definitionsGVR = apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions")
 
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
@@ -41,8 +42,9 @@ type world struct {
 	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
 	keeper   *keeper
 	// noSecrets is why secrets cannot be stored.
-	noSecrets error
-	endpoints *inventorytest.Collection[*apisv1alpha1.APIExportEndpointSlice]
+	noSecrets   error
+	conversions *inventorytest.Collection[*apisv1alpha1.APIConversion]
+	endpoints   *inventorytest.Collection[*apisv1alpha1.APIExportEndpointSlice]
 	// definitions are those of workspaces.
 	definitions  *inventorytest.Collection[*apiextensionsv1.CustomResourceDefinition]
 	cached       *inventorytest.Collection[*cachev1alpha1.ClusterCachedResource]
@@ -65,6 +67,7 @@ func newWorld(t *testing.T) *world {
 	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
 	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
 	w.schemas = inventorytest.Collect(w.Hub, schemasGVR, func() *apisv1alpha1.APIResourceSchema { return &apisv1alpha1.APIResourceSchema{} })
+	w.conversions = inventorytest.Collect(w.Hub, conversionsGVR, func() *apisv1alpha1.APIConversion { return &apisv1alpha1.APIConversion{} })
 	w.endpoints = inventorytest.Collect(w.Hub, slicesGVR, func() *apisv1alpha1.APIExportEndpointSlice { return &apisv1alpha1.APIExportEndpointSlice{} })
 	w.definitions = inventorytest.Collect(w.Hub, definitionsGVR, func() *apiextensionsv1.CustomResourceDefinition {
 		return &apiextensionsv1.CustomResourceDefinition{}
@@ -84,7 +87,7 @@ func newWorld(t *testing.T) *world {
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
 		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
-		Reach: w.reach, PurgeStored: w.purgeStored, EndpointSlices: w.endpoints,
+		Reach: w.reach, PurgeStored: w.purgeStored, Conversions: w.conversions, EndpointSlices: w.endpoints,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}, w)
 	w.keeper = k

@@ -30,6 +30,8 @@ type Config struct {
 	// Schemas are the APIResourceSchemas of tenants, and the copies of those that
 	// are bound.
 	Schemas Source[*apisv1alpha1.APIResourceSchema]
+	// Conversions belong to the schemas of tenants with the same names.
+	Conversions Source[*apisv1alpha1.APIConversion]
 	// EndpointSlices are those of tenants, and those that the hub makes for them.
 	EndpointSlices Source[*apisv1alpha1.APIExportEndpointSlice]
 	// HubURL is where clients reach the hub.
@@ -115,7 +117,7 @@ func New(config Config) []loop.Controller {
 	k.listen()
 	k.listenForSlices()
 	synced := []<-chan struct{}{
-		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.CustomResourceDefinitions.Synced(),
+		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.Conversions.Synced(), config.CustomResourceDefinitions.Synced(),
 		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(),
 	}
 	return []loop.Controller{

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/pkg/schemas"
+	"github.com/atriumhub/atrium/pkg/schemas/celconversion"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -145,10 +146,21 @@ func (f *feed) api(workspace logicalcluster.Name, bound boundAPI) *schemas.API {
 		klog.ErrorS(err, "A bound schema cannot be read", "export", bound.export)
 		return nil
 	}
+	rules, err := celconversion.Kept(schema)
+	if err != nil {
+		klog.ErrorS(err, "The conversion of a bound schema cannot be read", "export", bound.export)
+		return nil
+	}
+	if rules != nil {
+		schemas.ConvertInProcess(crd, rules.Key())
+	}
 	if bound.ending {
 		crd.DeletionTimestamp = &ended
 	}
 	api := schemas.FromExport(crd, bound.provider, bound.export)
+	if rules != nil {
+		api.Converter = rules.Convert
+	}
 	f.made.Add(bound, api)
 	return api
 }

@@ -56,6 +56,7 @@ func (k *keeper) offers(f facts) []offer {
 		if at := boundAt(f.binding, resource.Group, resource.Name); at != nil {
 			o.held = k.namesOf(at)
 		}
+		k.withCopy(&o, f.where.Name)
 		offers = append(offers, o)
 	}
 	return offers

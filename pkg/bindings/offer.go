@@ -22,6 +22,9 @@ type offer struct {
 	uid string
 	// schema is nil for what is compiled in, and where there is trouble.
 	schema *apisv1alpha1.APIResourceSchema
+	// copied is the copy of schema to store before it is served; nil when that is
+	// there.
+	copied *apisv1alpha1.APIResourceSchema
 	names  apiextensionsv1.CustomResourceDefinitionNames
 	// storage is the version in which new objects are stored.
 	storage string

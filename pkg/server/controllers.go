@@ -71,7 +71,7 @@ func (h *Hub) buildControllers() error {
 			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
-			EndpointSlices: m.endpointSlices, Reach: h.reach, PurgeStored: h.purgeBound,
+			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{
@@ -99,7 +99,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumDepth", Plugin: hubadmission.NewDepth()},
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
-			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check)},
+			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check, h.schemaOf)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 			{Name: "AtriumPublications", Plugin: hubadmission.NewPublications(h.directory, h.rbac)},
 		},

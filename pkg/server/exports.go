@@ -5,12 +5,15 @@ import (
 	"regexp"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/partition"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -88,4 +91,12 @@ func (h *Hub) purgeBound(ctx context.Context, workspace logicalcluster.Name, res
 // hubGroup reports whether group is that of a kind of the hub itself.
 func (h *Hub) hubGroup(group string) bool {
 	return slices.ContainsFunc(h.catalog.System(), func(api *catalog.API) bool { return api.Group == group })
+}
+
+// schemaOf returns a schema, also one that was stored a moment ago.
+func (h *Hub) schemaOf(ctx context.Context, key logicalcluster.Key) (*apisv1alpha1.APIResourceSchema, error) {
+	if known, ok := h.models.schemas.Get(key); ok {
+		return known, nil
+	}
+	return client.APIResourceSchemas(h.hubClient, key.Workspace.Path()).Get(ctx, key.Name, metav1.GetOptions{})
 }

@@ -661,3 +661,83 @@ func TestSharedIdentity(t *testing.T) {
 		return nil
 	})
 }
+
+// An APIConversion of the name of a schema converts for those who bind it, and for
+// the view of the provider.
+func TestConversionsOfBoundSchemas(t *testing.T) {
+	const group = "converted.exports.test"
+	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	consumer, _ := newWorkspace(t)
+	offered := gizmoSchemaOf("v1", group)
+	offered.Spec.Versions = append(offered.Spec.Versions, *offered.Spec.Versions[0].DeepCopy())
+	offered.Spec.Versions[1].Name, offered.Spec.Versions[1].Storage = "v2", false
+	offered.Spec.Versions[1].Schema.Raw = []byte(`{"type":"object","properties":{"spec":{"type":"object","properties":{"amount":{"type":"integer"}}}}}`)
+	offered.Spec.Conversion = &apisv1alpha1.CustomResourceConversion{Strategy: apisv1alpha1.ConversionStrategyNone}
+	rules := &apisv1alpha1.APIConversion{ObjectMeta: metav1.ObjectMeta{Name: offered.Name}, Spec: apisv1alpha1.APIConversionSpec{
+		Conversions: []apisv1alpha1.APIVersionConversion{
+			{From: "v1", To: "v2", Rules: []apisv1alpha1.APIConversionRule{{Field: ".spec.size", Destination: ".spec.amount"}}},
+			{From: "v2", To: "v1", Rules: []apisv1alpha1.APIConversionRule{{Field: ".spec.amount", Destination: ".spec.size"}}},
+		},
+	}}
+	if _, err := client.APIConversions(alice, provider).Create(ctx, rules, metav1.CreateOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "create that first") {
+		t.Errorf("rules without a schema: %v, want forbidden", err)
+	}
+	if _, err := client.APIResourceSchemas(alice, provider).Create(ctx, offered, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wrong := rules.DeepCopy()
+	wrong.Spec.Conversions[0].Rules[0].Destination = ".spec.nothing"
+	if _, err := client.APIConversions(alice, provider).Create(ctx, wrong, metav1.CreateOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "spec.nothing") {
+		t.Errorf("rules that do not fit the schema: %v, want forbidden", err)
+	}
+	if _, err := client.APIConversions(alice, provider).Create(ctx, rules, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	export := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{Name: "gizmos"}}
+	export.Spec.Resources = []apisv1alpha2.ResourceSchema{{Group: group, Name: "gizmos", Schema: offered.Name}}
+	if _, err := client.APIExports(alice, provider).Create(ctx, export, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bind(ctx, t, admin, consumer, "gizmos", provider, "gizmos")
+	awaitBound(ctx, t, admin, consumer, "gizmos")
+	createGizmo(ctx, t, admin, consumer, group, "one")
+	second := gizmos(group)
+	second.Version = "v2"
+	got, err := admin.Dynamic(consumer).Resource(second).Namespace("default").Get(ctx, "one", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAmount(t, "the consumer", got)
+	list, err := exportView(ctx, t, provider, "gizmos").Resource(second).List(ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("the provider sees %v, error %v", list, err)
+	}
+	checkAmount(t, "the provider", &list.Items[0])
+}
+
+func checkAmount(t *testing.T, who string, got *unstructured.Unstructured) {
+	t.Helper()
+	if amount, _, _ := unstructured.NestedInt64(got.Object, "spec", "amount"); amount != 3 {
+		t.Errorf("%s reads %v in v2, want the amount 3", who, got.Object)
+	}
+}
+
+// exportView returns a client for what a provider sees of all who bind an export.
+func exportView(ctx context.Context, t *testing.T, provider logicalcluster.Path, export string) dynamic.Interface {
+	t.Helper()
+	var url string
+	await(ctx, t, "the export tells its view", func() error {
+		got, err := client.APIExportEndpointSlices(as(t, "base"), provider).Get(ctx, export, metav1.GetOptions{})
+		if err == nil && len(got.Status.APIExportEndpoints) == 0 {
+			return fmt.Errorf("%+v", got.Status)
+		}
+		if err == nil {
+			url = got.Status.APIExportEndpoints[0].URL
+		}
+		return err
+	})
+	config := restConfig(t, "base")
+	config.Host = url + "/clusters/*"
+	return dynamic.NewForConfigOrDie(config)
+}

@@ -47,6 +47,7 @@ type readModels struct {
 	schemas         *informers.Informer[*apisv1alpha1.APIResourceSchema]
 	cached          *informers.Informer[*cachev1alpha1.ClusterCachedResource]
 	cachedSlices    *informers.Informer[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
+	conversions     *informers.Informer[*apisv1alpha1.APIConversion]
 	endpointSlices  *informers.Informer[*apisv1alpha1.APIExportEndpointSlice]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
 	publications    *informers.Informer[*publicationv1alpha1.APIPublication]
@@ -120,6 +121,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.cached = system[*cachev1alpha1.ClusterCachedResource](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresources"), &cachev1alpha1.ClusterCachedResource{}, &cachev1alpha1.ClusterCachedResourceList{})
 	m.cachedSlices = system[*cachev1alpha1.ClusterCachedResourceEndpointSlice](o, stores, cachev1alpha1.SchemeGroupVersion.WithResource("clustercachedresourceendpointslices"), &cachev1alpha1.ClusterCachedResourceEndpointSlice{}, &cachev1alpha1.ClusterCachedResourceEndpointSliceList{})
 	m.exports = system[*apisv1alpha2.APIExport](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"), &apisv1alpha2.APIExport{}, &apisv1alpha2.APIExportList{})
+	m.conversions = system[*apisv1alpha1.APIConversion](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiconversions"), &apisv1alpha1.APIConversion{}, &apisv1alpha1.APIConversionList{})
 	m.endpointSlices = system[*apisv1alpha1.APIExportEndpointSlice](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiexportendpointslices"), &apisv1alpha1.APIExportEndpointSlice{}, &apisv1alpha1.APIExportEndpointSliceList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
 	m.publications = system[*publicationv1alpha1.APIPublication](o, stores, publicationv1alpha1.SchemeGroupVersion.WithResource("apipublications"), &publicationv1alpha1.APIPublication{}, &publicationv1alpha1.APIPublicationList{})

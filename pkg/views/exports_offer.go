@@ -14,6 +14,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/claims"
 	"github.com/atriumhub/atrium/pkg/schemas"
+	"github.com/atriumhub/atrium/pkg/schemas/celconversion"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -56,6 +57,7 @@ type exhibit struct {
 type madeOf struct {
 	schema   types.UID
 	version  string
+	kept     bool // whether there is a copy, which says how to convert
 	provider schemas.Provider
 }
 
@@ -266,7 +268,10 @@ func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Nam
 		return nil
 	}
 	provider := schemas.Provider{Workspace: workspace, Export: export.Name, Identity: export.Status.IdentityHash}
-	source := madeOf{schema: found.UID, version: found.ResourceVersion, provider: provider}
+	copyKey := logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: schemas.CopyName(found.UID, resource.Name, resource.Group)}
+	kept, _ := m.ask.Schemas.Get(copyKey)
+	m.schemas[copyKey] = kept
+	source := madeOf{schema: found.UID, version: found.ResourceVersion, kept: kept != nil, provider: provider}
 	if m.last != nil && m.last.apis[source] != nil {
 		m.apis[source] = m.last.apis[source]
 		return m.apis[source]
@@ -276,8 +281,22 @@ func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Nam
 		klog.V(2).InfoS("An exported schema cannot be read", "schema", key, "err", err)
 		return nil
 	}
-	m.apis[source] = schemas.FromExport(crd, provider, m.ask.FullName(workspace, export.Name))
-	return m.apis[source]
+	var rules *celconversion.Rules
+	if kept != nil {
+		if rules, err = celconversion.Kept(kept); err != nil {
+			klog.V(2).InfoS("The conversion of an exported schema cannot be read", "schema", key, "err", err)
+			return nil
+		}
+	}
+	if rules != nil {
+		schemas.ConvertInProcess(crd, rules.Key())
+	}
+	api := schemas.FromExport(crd, provider, m.ask.FullName(workspace, export.Name))
+	if rules != nil {
+		api.Converter = rules.Convert
+	}
+	m.apis[source] = api
+	return api
 }
 
 // setOf returns the set in which exactly these resources are shown.
