@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -61,6 +62,7 @@ var (
 	schemasResource     = apisv1alpha2.Resource("apiresourceschemas")
 	conversionsResource = apisv1alpha2.Resource("apiconversions")
 	exportsResource     = apisv1alpha2.Resource("apiexports")
+	definitionsResource = apiextensionsv1.Resource("customresourcedefinitions")
 	bindingsResource    = apisv1alpha2.Resource("apibindings")
 )
 
@@ -74,6 +76,10 @@ func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission
 	switch a.GetResource().GroupResource() {
 	case exportsResource:
 		p.writePath(ctx, object)
+	case definitionsResource:
+		if !identity.IsHub(a.GetUserInfo()) {
+			keepAnnotation(accessor(a.GetOldObject()), object, apisv1alpha2.AdoptedByAnnotationKey)
+		}
 	case bindingsResource:
 		if !identity.IsHub(a.GetUserInfo()) {
 			keepLabel(accessor(a.GetOldObject()), object, apisv1alpha2.InternalAPIBindingExportLabelKey)
@@ -98,23 +104,38 @@ func (p *Exports) writePath(ctx context.Context, object metav1.Object) {
 
 // keepLabel gives object the label that old has, or none.
 func keepLabel(old, object metav1.Object, key string) {
-	labels, was, had := object.GetLabels(), "", false
+	var was map[string]string
 	if old != nil {
-		was, had = old.GetLabels()[key]
+		was = old.GetLabels()
 	}
-	if is, has := labels[key]; has == had && is == was {
-		return
+	object.SetLabels(withOld(was, object.GetLabels(), key))
+}
+
+// keepAnnotation gives object the annotation that old has, or none.
+func keepAnnotation(old, object metav1.Object, key string) {
+	var was map[string]string
+	if old != nil {
+		was = old.GetAnnotations()
 	}
+	object.SetAnnotations(withOld(was, object.GetAnnotations(), key))
+}
+
+// withOld returns values with what old has under key, or without it.
+func withOld(old, values map[string]string, key string) map[string]string {
+	was, had := old[key]
+	if is, has := values[key]; has == had && is == was {
+		return values
+	}
+	values = maps.Clone(values)
 	if !had {
-		delete(labels, key)
-		object.SetLabels(labels)
-		return
+		delete(values, key)
+		return values
 	}
-	if labels == nil {
-		labels = map[string]string{}
+	if values == nil {
+		values = map[string]string{}
 	}
-	labels[key] = was
-	object.SetLabels(labels)
+	values[key] = was
+	return values
 }
 
 // Validate refuses schemas that could not be served to those who bind them.

@@ -89,13 +89,26 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	if err := k.copySchemas(ctx, f.offers); err != nil {
 		return loop.Result{}, err
 	}
-	if err := k.writeStatus(ctx, key, binding, judge(f, k.Clock.Now())); err != nil {
+	status := judge(f, k.Clock.Now())
+	if k.pending(f) && conditionsv1alpha1.IsTrue(status.Conditions, apisv1alpha2.BindingUpToDate) {
+		return k.adopt(ctx, key, f, status)
+	}
+	if err := k.writeStatus(ctx, key, binding, status); err != nil {
 		return loop.Result{}, err
+	}
+	if left, err := k.sweep(ctx, key, f); err != nil || left {
+		return loop.Result{After: sweepRetry}, err
 	}
 	if !f.found && binding.Spec.Reference.Export != nil {
 		return loop.Result{After: unresolvedRetry}, nil
 	}
 	return loop.Result{}, nil
+}
+
+// pending reports whether there are objects to take over before the binding is
+// what it should be.
+func (k *keeper) pending(f facts) bool {
+	return slices.ContainsFunc(adopting(f), func(o *offer) bool { return o.held.Plural == "" })
 }
 
 // yields reports whether an older binding, which nobody has judged yet, may want
@@ -176,7 +189,14 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 	if at < 0 {
 		return loop.Result{}, nil
 	}
+	definitions, err := k.endAdoptions(ctx, key, binding)
+	if err != nil {
+		return loop.Result{}, err
+	}
 	var left []string
+	if definitions > 0 {
+		left = append(left, fmt.Sprintf("%d customresourcedefinitions", definitions))
+	}
 	for _, bound := range k.exclusive(key, binding) {
 		n, err := k.purge(ctx, key.Workspace, bound)
 		if err != nil {

@@ -26,7 +26,6 @@ import (
 
 var (
 	conversionsGVR = apisv1alpha1.SchemeGroupVersion.WithResource("apiconversions")
-	definitionsGVR = apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions")
 
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
@@ -41,6 +40,10 @@ type world struct {
 	bindings *inventorytest.Collection[*apisv1alpha2.APIBinding]
 	schemas  *inventorytest.Collection[*apisv1alpha1.APIResourceSchema]
 	keeper   *keeper
+	// local and adopted count the objects of a definition, by where they are;
+	// noMove is why they cannot be moved.
+	local, adopted int
+	noMove         error
 	// noSecrets is why secrets cannot be stored.
 	noSecrets   error
 	conversions *inventorytest.Collection[*apisv1alpha1.APIConversion]
@@ -87,7 +90,7 @@ func newWorld(t *testing.T) *world {
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
 		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
-		Reach: w.reach, PurgeStored: w.purgeStored, Conversions: w.conversions, EndpointSlices: w.endpoints,
+		Reach: w.reach, PurgeStored: w.purgeStored, Move: w.move, Conversions: w.conversions, EndpointSlices: w.endpoints,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}, w)
 	w.keeper = k
@@ -152,6 +155,20 @@ func (w *world) reach(workspace logicalcluster.Name, resource schema.GroupResour
 func (w *world) purgeStored(_ context.Context, _ logicalcluster.Name, resource schema.GroupResource, identity string) error {
 	w.purged = append(w.purged, resource.String()+" "+identity)
 	return nil
+}
+
+// move pretends that the workspace has local objects of a definition.
+func (w *world) move(_ context.Context, _ logicalcluster.Name, _ schema.GroupResource, _ string, back bool, limit int) (int, error) {
+	if w.noMove != nil {
+		return 0, w.noMove
+	}
+	from, to := &w.local, &w.adopted
+	if back {
+		from, to = to, from
+	}
+	n := min(limit, *from)
+	*from, *to = *from-n, *to+n
+	return n, nil
 }
 
 func (w *world) settle() {

@@ -67,6 +67,10 @@ type Config struct {
 	Reach func(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string
 	// PurgeStored removes such objects from the store without asking anybody.
 	PurgeStored func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) error
+	// Move moves up to limit objects, or some more, from where they are by a
+	// definition of the workspace to where they are by an identity, or back. It
+	// returns how many.
+	Move func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string, back bool, limit int) (int, error)
 }
 
 // keeper is what the loops share.
@@ -88,6 +92,7 @@ type keeper struct {
 	index       index // of bindings
 	slicesOf    index
 	copies      copies
+	adoptions   adoptions
 	definitions *lru.Cache // workspace/UID of a schema → *definition
 }
 

@@ -19,4 +19,6 @@
 //	    made again with another identity.
 //	B5: what the status of a binding says is served can be: the hub has a copy of
 //	    each schema in it, whatever becomes of the original.
+//	B6: an object that is adopted is at every moment with its definition or with the
+//	    binding, and never shown while some are here and some there.
 package bindings

@@ -2,6 +2,7 @@ package bindings
 
 import (
 	"fmt"
+	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
@@ -57,6 +58,7 @@ func (k *keeper) offers(f facts) []offer {
 			o.held = k.namesOf(at)
 		}
 		k.withCopy(&o, f.where.Name)
+		k.withAdoption(&o, f.binding)
 		offers = append(offers, o)
 	}
 	return offers
@@ -120,8 +122,8 @@ func (k *keeper) taken(key logicalcluster.Key, f facts) []schemas.Claim {
 		claims = append(claims, k.Builtin(group)...)
 	}
 	for _, crd := range k.CustomResourceDefinitions.In(key.Workspace) {
-		if groups[crd.Spec.Group] {
-			claims = append(claims, claimOfDefinition(crd))
+		if groups[crd.Spec.Group] && !isAdopted(f.offers, crd) {
+			claims = append(claims, claimOfDefinition(crd, f.offers))
 		}
 	}
 	return claims
@@ -143,8 +145,21 @@ func (k *keeper) claimsOf(other *apisv1alpha2.APIBinding, groups map[string]bool
 	return claims
 }
 
-func claimOfDefinition(crd *apiextensionsv1.CustomResourceDefinition) schemas.Claim {
+func isAdopted(offers []offer, crd *apiextensionsv1.CustomResourceDefinition) bool {
+	return slices.ContainsFunc(offers, func(o offer) bool { return o.adopting != nil && o.adopting.Name == crd.Name })
+}
+
+func claimOfDefinition(crd *apiextensionsv1.CustomResourceDefinition, offers []offer) schemas.Claim {
 	claim := schemas.ClaimOf(crd)
 	claim.Remedy = "delete the definition, and with it its objects, or this binding"
+	for _, o := range offers {
+		if crd.Name != o.groupResource().String() || o.schema == nil {
+			continue
+		}
+		claim.Remedy += fmt.Sprintf("; to keep the objects under the binding, annotate that with %s=true", apisv1alpha2.AdoptCRDAnnotationKey)
+		if o.unfit != "" {
+			claim.Remedy = "its objects cannot be adopted: " + o.unfit
+		}
+	}
 	return claim
 }

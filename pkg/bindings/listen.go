@@ -52,7 +52,11 @@ func (k *keeper) listen() {
 	})
 	k.listenToCached()
 	k.CustomResourceDefinitions.OnChange(func(before, after *apiextensionsv1.CustomResourceDefinition, key logicalcluster.Key) {
-		if before == nil || after == nil || !equality.Semantic.DeepEqual(before.Status.AcceptedNames, after.Status.AcceptedNames) {
+		if after == nil {
+			k.adoptions.forget(key)
+		}
+		if before == nil || after == nil || before.Generation != after.Generation ||
+			!equality.Semantic.DeepEqual(before.Status.AcceptedNames, after.Status.AcceptedNames) {
 			k.wakeWaiting(key.Workspace)
 		}
 	})

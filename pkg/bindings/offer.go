@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -30,6 +31,10 @@ type offer struct {
 	storage string
 	// held are the names that the binding has for the resource already.
 	held apiextensionsv1.CustomResourceDefinitionNames
+	// adopting is a definition of the workspace whose objects the binding takes
+	// over, unfit why it does not.
+	adopting *apiextensionsv1.CustomResourceDefinition
+	unfit    string
 	// trouble is why the resource cannot be served, or "".
 	trouble string
 }
@@ -78,6 +83,10 @@ func (o *offer) virtual() *apisv1alpha2.BoundVirtualResource {
 	return &apisv1alpha2.BoundVirtualResource{Slice: o.resource.Storage.Virtual.Reference.Name, IdentityHash: o.resource.Storage.Virtual.IdentityHash}
 }
 
+func (o *offer) groupResource() schema.GroupResource {
+	return schema.GroupResource{Group: o.resource.Group, Resource: o.resource.Name}
+}
+
 // is reports whether bound is the same resource.
 func (o *offer) is(bound *apisv1alpha2.BoundAPIResource) bool {
 	return bound.Group == o.resource.Group && bound.Resource == o.resource.Name
@@ -92,11 +101,14 @@ func (o *offer) wanted() *apiextensionsv1.CustomResourceDefinitionNames {
 // in each version they were ever stored in.
 func (o *offer) bound(identity string, before []apisv1alpha2.BoundAPIResource) apisv1alpha2.BoundAPIResource {
 	versions := []string{o.storage}
+	if o.adopting != nil {
+		versions = append(versions, o.adopting.Status.StoredVersions...)
+	}
 	if at := slices.IndexFunc(before, func(b apisv1alpha2.BoundAPIResource) bool { return o.is(&b) }); at >= 0 && o.schema != nil {
 		versions = append(versions, before[at].StorageVersions...)
-		slices.Sort(versions)
-		versions = slices.Compact(versions)
 	}
+	slices.Sort(versions)
+	versions = slices.Compact(versions)
 	return apisv1alpha2.BoundAPIResource{
 		Group: o.resource.Group, Resource: o.resource.Name,
 		Schema:          apisv1alpha2.BoundAPIResourceSchema{Name: o.resource.Schema, UID: o.uid, IdentityHash: identity},

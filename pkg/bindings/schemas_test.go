@@ -258,7 +258,8 @@ func TestNameConflicts(t *testing.T) {
 			before: func(w *world) {
 				w.definitions.Put("web", crd(apiextensionsv1.CustomResourceDefinitionNames{Plural: "widgets", Singular: "thing", Kind: "Thing"}, "example.io"))
 			},
-			want: taken + `plural "widgets" in group "example.io" is the plural of CustomResourceDefinition "widgets.example.io": delete the definition, and with it its objects, or this binding`,
+			want: taken + `plural "widgets" in group "example.io" is the plural of CustomResourceDefinition "widgets.example.io": delete the definition, and with it its objects, or this binding; ` +
+				`to keep the objects under the binding, annotate that with apis.atrium.io/adopt-crd=true`,
 		},
 		"a definition has a short name and the kind": {
 			before: func(w *world) {

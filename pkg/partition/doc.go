@@ -38,4 +38,6 @@
 //	    at one revision or none, and never over something that exists.
 //	P11 Counts and Purge cover every resource of which something is stored or can
 //	    be; a resource that tenants named is forgotten when neither is so.
+//	P12 An object that moves from one place of its resource to another is at every
+//	    moment in exactly one of them.
 package partition

@@ -67,6 +67,8 @@ type API struct {
 	Export string
 	// Provider is where a Bound API comes from; zero for all others.
 	Provider Provider
+	// Closed says that requests have to wait: see the function of that name.
+	Closed bool
 	// Converter converts between versions when CRD says that this is done in
 	// the process; nil means one that was registered under the key in CRD.
 	Converter Converter
@@ -126,6 +128,7 @@ func fromCRD(crd *apiextensionsv1.CustomResourceDefinition, origin Origin, shape
 		Versions:   ServedVersions(crd),
 		Origin:     origin,
 		CRD:        Synthetic(crd, shape),
+		Closed:     Closed(crd),
 		Shape:      shape,
 	}
 }

@@ -11,6 +11,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 )
 
 // established is when every synthetic definition became Established. A server
@@ -44,7 +46,17 @@ func servingParts(crd *apiextensionsv1.CustomResourceDefinition) []message {
 		status.Conditions = []apiextensionsv1.CustomResourceDefinitionCondition{{Type: apiextensionsv1.Terminating}}
 	}
 	approved := apiextensionsv1.CustomResourceDefinitionCondition{Message: crd.Annotations[apiextensionsv1.KubeAPIApprovedAnnotation]}
-	return []message{&crd.Spec, &status, &approved}
+	parts := []message{&crd.Spec, &status, &approved}
+	if Closed(crd) {
+		parts = append(parts, text("closed"))
+	}
+	return parts
+}
+
+// Closed reports whether requests for the objects of crd have to wait, because
+// these are being taken over by a binding.
+func Closed(crd *apiextensionsv1.CustomResourceDefinition) bool {
+	return crd.Annotations[apisv1alpha2.AdoptedByAnnotationKey] != ""
 }
 
 // text is a message without structure.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
@@ -122,6 +123,8 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		refuseUnbound(w, req, resource)
 	case !found || api.Origin == catalog.Native:
 		d.serveNative(workspace, api, w, req, info)
+	case api.Closed:
+		refuseClosed(w, req, resource)
 	default:
 		held, release := d.hold(workspace, api, req, info)
 		defer release()
@@ -160,6 +163,14 @@ func refuseUnbound(w http.ResponseWriter, req *http.Request, resource schema.Gro
 	err := apierrors.NewGenericServerResponse(http.StatusNotFound, req.Method, resource, "", "", 0, false)
 	err.ErrStatus.Message = fmt.Sprintf("the server could not find the requested resource: %s is not served in this workspace; bind the APIExport %q of workspace %s to get it (kubectl atrium bind compute)",
 		resource, nativeapis.Compute.Name, nativeapis.Compute.Path)
+	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
+}
+
+// refuseClosed asks the client to come back: the objects are there, but not where
+// this request would look for them.
+func refuseClosed(w http.ResponseWriter, req *http.Request, resource schema.GroupResource) {
+	err := apierrors.NewServiceUnavailable(fmt.Sprintf("the %s of this workspace are being taken over by an APIBinding: try again in a moment", resource))
+	err.ErrStatus.Details = &metav1.StatusDetails{Group: resource.Group, Kind: resource.Resource, RetryAfterSeconds: 1}
 	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 }
 

@@ -71,7 +71,7 @@ func (h *Hub) buildControllers() error {
 			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
-			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound,
+			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{

@@ -88,6 +88,16 @@ func (h *Hub) purgeBound(ctx context.Context, workspace logicalcluster.Name, res
 	return h.stores.bound(identity).PurgeOwn(ctx, workspace, resource)
 }
 
+// adopt moves objects from where they are by a definition of their workspace to
+// where they are by an identity, or back.
+func (h *Hub) adopt(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string, back bool, limit int) (int, error) {
+	from, to := h.stores.customResources, h.stores.bound(identity)
+	if back {
+		from, to = to, from
+	}
+	return from.Move(ctx, workspace, resource, to, limit)
+}
+
 // hubGroup reports whether group is that of a kind of the hub itself.
 func (h *Hub) hubGroup(group string) bool {
 	return slices.ContainsFunc(h.catalog.System(), func(api *catalog.API) bool { return api.Group == group })

@@ -741,3 +741,73 @@ func exportView(ctx context.Context, t *testing.T, provider logicalcluster.Path,
 	config.Host = url + "/clusters/*"
 	return dynamic.NewForConfigOrDie(config)
 }
+
+// A workspace has gizmos of its own; a binding takes them over with all they have,
+// and the definition goes.
+func TestAdoptionOfADefinition(t *testing.T) {
+	const group = "adopted.exports.test"
+	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	consumer, workspace := newWorkspace(t)
+	publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", group))
+	createDefinition(ctx, t, admin, consumer, group)
+	awaitDefinition(ctx, t, admin, consumer, group, apiextensionsv1.Established, "True")
+	const objects = 20
+	before := map[string]types.UID{}
+	for i := range objects {
+		made := createGizmo(ctx, t, admin, consumer, group, fmt.Sprintf("g%d", i))
+		before[made.GetName()] = made.GetUID()
+	}
+	// The definition has no subresource status, and the schema has one.
+	bind(ctx, t, admin, consumer, "gizmos", provider, "gizmos")
+	awaitCondition(ctx, t, admin, consumer, "gizmos", apisv1alpha2.BindingUpToDate, "False NamingConflicts")
+	adopt := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, apisv1alpha2.AdoptCRDAnnotationKey))
+	bindings := admin.Dynamic(consumer).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"))
+	if _, err := bindings.Patch(ctx, "gizmos", types.MergePatchType, adopt, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the binding says why it does not adopt", func() error {
+		got, err := client.APIBindings(admin, consumer).Get(ctx, "gizmos", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		c := conditionsv1alpha1.Get(got.Status.Conditions, apisv1alpha2.BindingUpToDate)
+		if c == nil || !strings.Contains(c.Message, "its objects cannot be adopted") {
+			return fmt.Errorf("%+v", c)
+		}
+		return nil
+	})
+	// What is in the definition's way is mended there. Nobody marks it but the hub.
+	fits := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:"gizmos/forged"}},"spec":{"versions":[{"name":"v1","served":true,"storage":true,"subresources":{"status":{}},
+		"schema":{"openAPIV3Schema":%s}}]}}`, apisv1alpha2.AdoptedByAnnotationKey, gizmoSchema))
+	patched, err := definitionsAt(t, alice, consumer).Patch(ctx, "gizmos."+group, types.MergePatchType, fits, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if forged := patched.Annotations[apisv1alpha2.AdoptedByAnnotationKey]; forged != "" {
+		t.Errorf("a tenant marked a definition as adopted by %q", forged)
+	}
+	bound := awaitBound(ctx, t, admin, consumer, "gizmos")
+	await(ctx, t, "all gizmos are served", func() error {
+		list, err := gizmosAt(admin, consumer, group).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			if before[list.Items[i].GetName()] != list.Items[i].GetUID() {
+				t.Errorf("%s is another object", list.Items[i].GetName())
+			}
+		}
+		if len(list.Items) != objects {
+			return fmt.Errorf("%d gizmos", len(list.Items))
+		}
+		return nil
+	})
+	place := shared.hub.stores.bound(bound.Status.BoundResources[0].Schema.IdentityHash)
+	if err := place.PurgeOwn(ctx, logicalcluster.Name(workspace.Spec.Cluster), gizmos(group).GroupResource()); err != nil {
+		t.Fatal(err)
+	}
+	if left := storedOf(ctx, t, workspace.Spec.Cluster, group); left != 0 {
+		t.Errorf("%d gizmos are left where the definition had them", left)
+	}
+}

@@ -26,6 +26,15 @@ const (
 	// it refers to.
 	InternalAPIBindingExportLabelKey = "internal.apis.kcp.io/export"
 
+	// AdoptCRDAnnotationKey on an APIBinding, when "true", makes it take over the
+	// objects of a CustomResourceDefinition of its workspace that is in its way, if
+	// that fits the schema of the export, and then remove the definition.
+	AdoptCRDAnnotationKey = "apis.atrium.io/adopt-crd"
+	// AdoptedByAnnotationKey on a CustomResourceDefinition is written by the hub: its
+	// objects are being taken over, and requests for them have to wait. The value is
+	// "<binding>/<identity hash>".
+	AdoptedByAnnotationKey = "internal.apis.atrium.io/adopted-by"
+
 	// BoundCRDAnnotationKey marks CRDs that exist because of a binding.
 	BoundCRDAnnotationKey = "apis.kcp.io/bound-crd"
 	// SchemaClusterAnnotationKey holds the ID of the workspace a bound CRD's
