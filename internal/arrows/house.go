@@ -31,7 +31,7 @@ var House = []Floor{
 		"pkg/directory", "pkg/catalog", "pkg/inventory", "pkg/inventory/inventorytest", "pkg/replication", "pkg/customresources", "pkg/nativeapis",
 		"pkg/conversions",
 	}},
-	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
+	{"F4", "the request path", []string{"pkg/routing", "pkg/access", "pkg/authentication", "pkg/admission", "pkg/admission/policies", "pkg/discovery", "pkg/views", "pkg/homes", "pkg/mounts/proxy"}},
 	{"F5", "control loops, and what the plugins share", []string{
 		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/publications", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",

@@ -14,6 +14,6 @@
 //
 // InStoredVersion has all of them judge objects in the version that is stored.
 // Chain joins them, and what other rooms bring along, in one order for native
-// and custom resources. Webhooks, policies and quota of a workspace are not
-// here yet, and their APIs are not served.
+// and custom resources. Webhooks and policies of workspaces are in
+// pkg/admission/policies; quota is not here yet, and its API is not served.
 package admission

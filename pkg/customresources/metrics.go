@@ -11,7 +11,7 @@ import (
 
 // labelled are the upstream metrics that have a series for every resource,
 // with those of their labels that a client chooses by its URL, and those that have
-// one for every issuer of tokens that a tenant names.
+// one for every issuer of tokens, policy or webhook that a tenant names.
 var labelled = map[string][]string{
 	"apiserver_requested_deprecated_apis":                        {"group", "version", "resource", "subresource"},
 	"apiserver_request_total":                                    {"group", "version", "resource", "subresource"},
@@ -28,6 +28,18 @@ var labelled = map[string][]string{
 	"apiserver_selfrequest_total":                                {"group", "resource", "subresource"},
 	"apiserver_crd_conversion_webhook_duration_seconds":          {"crd_name", "from_version", "to_version"},
 	"apiserver_authentication_jwt_authenticator_latency_seconds": {"jwt_issuer_hash"},
+
+	"apiserver_admission_webhook_admission_duration_seconds":       {"name"},
+	"apiserver_admission_webhook_rejection_count":                  {"name"},
+	"apiserver_admission_webhook_fail_open_count":                  {"name"},
+	"apiserver_admission_webhook_request_total":                    {"name"},
+	"apiserver_admission_match_condition_evaluation_errors_total":  {"name"},
+	"apiserver_admission_match_condition_exclusions_total":         {"name"},
+	"apiserver_admission_match_condition_evaluation_seconds":       {"name"},
+	"apiserver_validating_admission_policy_check_total":            {"policy", "policy_binding"},
+	"apiserver_validating_admission_policy_check_duration_seconds": {"policy", "policy_binding"},
+	"apiserver_mutating_admission_policy_check_total":              {"policy", "policy_binding"},
+	"apiserver_mutating_admission_policy_check_duration_seconds":   {"policy", "policy_binding"},
 }
 
 // subresources are the ones that compiled-in and custom resources have.
@@ -39,7 +51,7 @@ var subresources = []string{"", "approval", "attach", "binding", "ephemeralconta
 // otherwise each would make hundreds of series, for good. Call it once, before
 // the first request of the process.
 func LimitMetrics(known []schema.GroupVersionResource) {
-	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}, "from_version": {"": true}, "to_version": {"": true}, "jwt_issuer_hash": {"": true}}
+	values := map[string]map[string]bool{"group": {"": true}, "version": {"": true}, "resource": {"": true}, "subresource": {}, "crd_name": {"": true}, "from_version": {"": true}, "to_version": {"": true}, "jwt_issuer_hash": {"": true}, "name": {"": true}, "policy": {"": true}, "policy_binding": {"": true}}
 	for _, gvr := range known {
 		values["group"][gvr.Group] = true
 		values["version"][gvr.Version] = true

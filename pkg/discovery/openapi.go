@@ -174,6 +174,18 @@ func definitionsByPath(set *catalog.Set) map[string][]*catalog.API {
 }
 
 func (h *Handler) buildOpenAPIV3(set *catalog.Set, path string) (*document, error) {
+	merged, err := h.mergedOpenAPIV3(set, path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(merged)
+	if err != nil {
+		return nil, fmt.Errorf("encode schemas: %w", err)
+	}
+	return newDocument(data, handler3.ToV3ProtoBinary)
+}
+
+func (h *Handler) mergedOpenAPIV3(set *catalog.Set, path string) (*spec3.OpenAPI, error) {
 	var parts []*spec3.OpenAPI
 	gv, _ := groupVersionOf(path)
 	if build, ok := h.natives.OpenAPIV3[path]; ok {
@@ -190,18 +202,14 @@ func (h *Handler) buildOpenAPIV3(set *catalog.Set, path string) (*document, erro
 		}
 		parts = append(parts, part)
 	}
-	merged := parts[0]
-	if len(parts) > 1 {
-		var err error
-		if merged, err = builder.MergeSpecsV3(parts...); err != nil {
-			return nil, fmt.Errorf("merge schemas: %w", err)
-		}
+	if len(parts) == 1 {
+		return parts[0], nil
 	}
-	data, err := json.Marshal(merged)
+	merged, err := builder.MergeSpecsV3(parts...)
 	if err != nil {
-		return nil, fmt.Errorf("encode schemas: %w", err)
+		return nil, fmt.Errorf("merge schemas: %w", err)
 	}
-	return newDocument(data, handler3.ToV3ProtoBinary)
+	return merged, nil
 }
 
 func builderOptions(v2 bool) builder.Options {

@@ -8,6 +8,6 @@
 // left to the child cluster that runs the object.
 //
 // APIs whose controllers or admission the hub does not have yet (quota,
-// admission policies, certificate signing, priority levels) are not served: an
+// certificate signing, priority levels) are not served: an
 // API that is accepted and then ignored is worse than one that is not there.
 package nativeapis

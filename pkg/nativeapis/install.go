@@ -2,6 +2,7 @@ package nativeapis
 
 // Each of these registers its kinds in legacyscheme.Scheme.
 import (
+	_ "k8s.io/kubernetes/pkg/apis/admissionregistration/install"
 	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	_ "k8s.io/kubernetes/pkg/apis/authentication/install"
 	_ "k8s.io/kubernetes/pkg/apis/authorization/install"

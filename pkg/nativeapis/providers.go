@@ -38,8 +38,9 @@ func ResourceConfig() *serverstorage.ResourceConfig {
 
 // Providers returns the upstream registries, in the order of discovery.
 // crdOptions is the storage of CustomResourceDefinitions, which have a codec of
-// their own; rules judge who may make which roles and bindings.
-func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptionsGetter, rules EscalationRules) []controlplane.RESTStorageProvider {
+// their own; rules judge who may make which roles and bindings, resources finds
+// the params of policies.
+func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptionsGetter, rules EscalationRules, resources ResourceOf) []controlplane.RESTStorageProvider {
 	authn, authz := config.Generic.Authentication, config.Generic.Authorization
 	return []controlplane.RESTStorageProvider{
 		coreProvider{generic: config.NewCoreGenericConfig()},
@@ -48,6 +49,7 @@ func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptio
 		roleProvider{authorizer: authz.Authorizer, rules: rules},
 		coordinationrest.RESTStorageProvider{},
 		eventsrest.RESTStorageProvider{TTL: config.EventTTL},
+		policyProvider{authorizer: authz.Authorizer, resources: resources},
 		crdProvider{options: crdOptions},
 		appsrest.StorageProvider{},
 		batchrest.RESTStorageProvider{},

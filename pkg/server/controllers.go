@@ -10,6 +10,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 
 	hubadmission "github.com/atriumhub/atrium/pkg/admission"
+	"github.com/atriumhub/atrium/pkg/admission/policies"
 	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/loop"
@@ -53,6 +54,7 @@ func (h *Hub) buildControllers() error {
 		publisher.Loops(),
 		[]loop.Controller{
 			h.mountLoop(),
+			h.policies,
 			forgetting{known: h.stores.customResources, late: lifecycle.LookForStragglers},
 			types.New(types.Config{Hub: h.hubClient, Types: m.workspaceTypes, Lookup: h.directory.Types(m.workspaceTypes), BaseURL: h.baseURL}),
 			defaults.New(defaults.Config{
@@ -92,6 +94,8 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 	}
 	return hubadmission.Chain(slices.Concat(
 		[]hubadmission.Named{
+			// First, so that the hub's own judge what it makes.
+			{Name: "AtriumMutatingPolicies", Plugin: h.policies.Mutating()},
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
 			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.requiredGroups, h.typeID, h.baseURL)},
@@ -105,6 +109,11 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 		},
 		h.tokenAdmission(),
 		parts.admission,
+		[]hubadmission.Named{
+			{Name: "AtriumWebhookConfigurations", Plugin: policies.NewConfigurations()},
+			// Last, as what it sees is what is stored.
+			{Name: "AtriumValidatingPolicies", Plugin: h.policies.Validating()},
+		},
 	)...)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/atriumhub/atrium/config/crds"
 	"github.com/atriumhub/atrium/internal/pki"
 	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/admission/policies"
 	"github.com/atriumhub/atrium/pkg/authentication"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/conversions"
@@ -84,6 +85,7 @@ type Hub struct {
 	mounts          *mountproxy.Proxy
 	customResources *customresources.Handlers
 	windows         *windows
+	policies        *policies.Policies
 	discovery       atomic.Pointer[discovery.Handler]
 	// waiting describes what the views of initializers and terminators show of
 	// many workspaces.
@@ -198,6 +200,7 @@ func (h *Hub) build(context.Context) error {
 	if err := h.buildAuthorization(generic, parts.authorizers); err != nil {
 		return err
 	}
+	h.policies = h.newPolicies()
 	if generic.AdmissionControl, err = h.inStoredVersion(h.admission(parts)); err != nil {
 		return err
 	}
@@ -266,7 +269,7 @@ func (h *Hub) buildControlPlane() error {
 	if err != nil {
 		return fmt.Errorf("failed to build the control plane: %w", err)
 	}
-	if err := plane.InstallAPIs(nativeapis.Providers(completed, h.stores.crds, h.rbac.Escalation)...); err != nil {
+	if err := plane.InstallAPIs(nativeapis.Providers(completed, h.stores.crds, h.rbac.Escalation, h.resourceOf)...); err != nil {
 		return fmt.Errorf("failed to install the native APIs: %w", err)
 	}
 	h.server = plane.GenericAPIServer

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
+	"github.com/atriumhub/atrium/pkg/admission/policies"
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/partition"
@@ -69,6 +70,8 @@ type readModels struct {
 	configMaps *metadata
 	// placeable are the resources that placement assigns to sync targets.
 	placeable map[schema.GroupVersionResource]scheduling.Objects
+
+	policies policies.Models
 
 	running []running
 	closers []func()
@@ -152,6 +155,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 		}
 		m.placeable[resource] = native(o, stores, resource, metadataOf)
 	}
+	m.policies = openPolicies(o, stores)
 	if o.err != nil {
 		m.close()
 		return nil, o.err
