@@ -138,16 +138,16 @@ func (p *Policies) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			p.sweep(time.Time{})
+			p.Sweep(time.Time{})
 			return
 		case <-ticker.C():
-			p.sweep(p.config.Clock.Now().Add(-idleAfter))
+			p.Sweep(p.config.Clock.Now().Add(-idleAfter))
 		}
 	}
 }
 
-// sweep drops what was last used before a time; zero stands for the end of time.
-func (p *Policies) sweep(before time.Time) {
+// Sweep drops what was last used before a time; zero stands for the end of time.
+func (p *Policies) Sweep(before time.Time) {
 	p.sets.Range(func(_, found any) bool {
 		found.(*set).sweep(before)
 		return true
@@ -179,14 +179,19 @@ func (m *mutatingPlugin) Admit(ctx context.Context, a admission.Attributes, o ad
 		return nil
 	}
 	defer j.located()()
+	if len(j.snapshot.mutating)+len(j.snapshot.mutatingWebhooks) == 0 {
+		return nil
+	}
 	if err := j.mutate(ctx, o); err != nil {
 		return err
 	}
 	if again := a.GetReinvocationContext(); again.ShouldReinvoke() {
 		again.SetIsReinvoke()
-		return j.mutate(ctx, o)
+		if err := j.mutate(ctx, o); err != nil {
+			return err
+		}
 	}
-	return nil
+	return shallow(a.GetObject())
 }
 
 type validatingPlugin struct {
