@@ -21,7 +21,7 @@ var House = []Floor{
 	{"F1.1", "pure logic", []string{
 		"pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
-		"pkg/publications/decide",
+		"pkg/publications/decide", "pkg/schemas/fit",
 		"pkg/nesting", "pkg/elastic",
 		"pkg/identity/issuer",
 	}},
@@ -76,7 +76,7 @@ var Walls = []Wall{
 		Rooms: []string{
 			"pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 			"pkg/identity/...", "pkg/homes/naming", "pkg/claims",
-			"pkg/publications/decide",
+			"pkg/publications/decide", "pkg/schemas/fit",
 		},
 		Out: []string{
 			"net", "os", "go.etcd.io", "k8s.io/apiserver/pkg/storage", "k8s.io/klog", "k8s.io/utils/clock",

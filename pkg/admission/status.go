@@ -24,6 +24,7 @@ var reported = []schema.GroupResource{
 	cachev1alpha1.Resource("clustercachedresourceendpointslices"),
 	apisv1alpha2.Resource("apiexportendpointslices"),
 	publicationv1alpha1.Resource("apipublications"),
+	publicationv1alpha1.Resource("schemarollouts"),
 	tenancyv1alpha1.Resource("workspacetypes"),
 	schedulingv1alpha1.Resource("locations"),
 	schedulingv1alpha1.Resource("placements"),

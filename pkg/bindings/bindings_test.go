@@ -2,6 +2,7 @@ package bindings
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,11 +22,14 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 var (
 	conversionsGVR = apisv1alpha1.SchemeGroupVersion.WithResource("apiconversions")
+	workspacesGVR  = tenancyv1alpha1.SchemeGroupVersion.WithResource("workspaces")
 
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
@@ -59,6 +63,11 @@ type world struct {
 	// purged is what was removed below the API: resource and identity.
 	purged []string
 	apis   map[logicalcluster.Name][]*schemas.API
+
+	rollouts   *inventorytest.Collection[*publicationv1alpha1.SchemaRollout]
+	workspaces *inventorytest.Collection[*tenancyv1alpha1.Workspace]
+	// stored are the objects of bound resources, by workspace.
+	stored map[logicalcluster.Name][]map[string]any
 }
 
 func newWorld(t *testing.T) *world {
@@ -85,7 +94,10 @@ func newWorld(t *testing.T) *world {
 			w.served[workspace], w.apis[workspace] = exports, apis
 		},
 	})
+	w.rollouts = inventorytest.Collect(w.Hub, rolloutsGVR, func() *publicationv1alpha1.SchemaRollout { return &publicationv1alpha1.SchemaRollout{} })
+	w.workspaces = inventorytest.Collect(w.Hub, workspacesGVR, func() *tenancyv1alpha1.Workspace { return &tenancyv1alpha1.Workspace{} })
 	k := newKeeper(Config{
+		Rollouts: w.rollouts, Workspaces: w.workspaces, Labels: w.labels, CountStored: w.countStored, Look: w.look,
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
@@ -96,7 +108,9 @@ func newWorld(t *testing.T) *world {
 	w.keeper = k
 	k.cached, k.slices = w.driver.Queue(k.reconcileCached), w.driver.Queue(k.reconcileCachedSlice)
 	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
+	k.rollouts = w.driver.Queue(k.reconcileRollout)
 	k.endpoints = w.driver.Queue(k.reconcileSlice)
+	k.listenForEvolution()
 	k.listen()
 	k.listenForSlices()
 	return w
@@ -107,6 +121,9 @@ func (w *world) resolve(path logicalcluster.Path) (Workspace, bool) {
 		if path == known.Path || path == known.Name.Path() {
 			return known, true
 		}
+	}
+	if name := path.Base(); strings.HasPrefix(name, "ws-") {
+		return Workspace{Name: logicalcluster.Name(name), Path: logicalcluster.Path("root:acme").Join(name)}, true
 	}
 	return Workspace{}, false
 }

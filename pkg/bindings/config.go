@@ -4,6 +4,7 @@ import (
 	"context"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
@@ -14,6 +15,8 @@ import (
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -49,6 +52,19 @@ type Config struct {
 	// many there are.
 	Publisher *replication.Publisher
 	Count     func(context.Context, replication.Window) (shown, all int, err error)
+
+	// Rollouts say who gets a changed schema, and Workspaces have the labels that
+	// they choose by.
+	Rollouts   Source[*publicationv1alpha1.SchemaRollout]
+	Workspaces Source[*tenancyv1alpha1.Workspace]
+	// Labels returns the labels of the Workspace object of a workspace.
+	Labels func(workspace logicalcluster.Name) labels.Set
+	// CountStored returns how many objects a workspace has of a resource by exports
+	// of an identity.
+	CountStored func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) (int64, error)
+	// Look reads objects to see whether they fit a schema. Nil reads them through
+	// HubClient.
+	Look Look
 
 	// Resolve finds the workspaces of exports.
 	Resolve Resolve
@@ -86,6 +102,7 @@ type keeper struct {
 	cached     queue
 	slices     queue
 	endpoints  queue
+	rollouts   queue
 
 	judging     stripes
 	ahead       ahead
@@ -94,6 +111,8 @@ type keeper struct {
 	copies      copies
 	adoptions   adoptions
 	definitions *lru.Cache // workspace/UID of a schema → *definition
+	verdicts    *lru.Cache // UIDs of two schemas/stored versions → *comparison
+	laggards    laggards
 }
 
 // keptDefinitions is how many schemas are remembered for those who bind them next.
@@ -108,6 +127,9 @@ func New(config Config) []loop.Controller {
 	if config.Content == nil {
 		config.Content = HubContent(config.HubClient)
 	}
+	if config.Look == nil {
+		config.Look = hubLook(config.HubClient)
+	}
 	k := newKeeper(config, hubWriter{config.HubClient})
 	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 2, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	// When an export changes, all who bound it follow. There may be thousands, for
@@ -117,24 +139,27 @@ func New(config Config) []loop.Controller {
 	cached := loop.New(loop.Config{Name: "clustercachedresources", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCached})
 	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
 	endpoints := loop.New(loop.Config{Name: "apiexportendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileSlice})
-	k.bindings, k.followers, k.exports = bindings, followers, exports
+	rollouts := loop.New(loop.Config{Name: "schemarollouts", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileRollout})
+	k.bindings, k.followers, k.exports, k.rollouts = bindings, followers, exports, rollouts
 	k.cached, k.slices, k.endpoints = cached, cachedSlices, endpoints
+	k.listenForEvolution() // before the index forgets bindings that are gone
 	k.listen()
 	k.listenForSlices()
 	synced := []<-chan struct{}{
 		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.Conversions.Synced(), config.CustomResourceDefinitions.Synced(),
 		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(),
+		config.Rollouts.Synced(), config.Workspaces.Synced(),
 	}
 	return []loop.Controller{
 		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
-		gated{endpoints, synced}, leftovers{k},
+		gated{endpoints, synced}, gated{rollouts, synced}, leftovers{k},
 	}
 }
 
 func newKeeper(config Config, hub hub) *keeper {
 	k := &keeper{
 		Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{},
-		definitions: lru.New(keptDefinitions),
+		definitions: lru.New(keptDefinitions), verdicts: lru.New(keptVerdicts),
 	}
 	for _, export := range config.Everywhere {
 		k.natives[export], k.everywhere[export] = true, true

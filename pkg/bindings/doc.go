@@ -21,4 +21,9 @@
 //	    each schema in it, whatever becomes of the original.
 //	B6: an object that is adopted is at every moment with its definition or with the
 //	    binding, and never shown while some are here and some there.
+//	B7: a binding moves to another schema only where that hurts neither stored
+//	    objects nor clients, or the owner of the export has accepted it; what objects
+//	    are stored in can be read, whoever accepts what.
+//	B8: which schema a workspace is meant to have follows from the export, its
+//	    SchemaRollouts and the workspace, never from what it had.
 package bindings

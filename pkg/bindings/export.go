@@ -68,6 +68,7 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), condition)
 	k.tellView(key, &status)
+	k.tellLag(key, export, &status)
 	if err := k.ensureSlice(ctx, key, export); err != nil {
 		return loop.Result{}, err
 	}

@@ -2,6 +2,7 @@ package bindings
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -95,6 +96,7 @@ func (f *feed) look(workspace logicalcluster.Name) {
 		for i := range binding.Status.BoundResources {
 			bound := boundAPI{
 				export: export, provider: providerOf(binding, i), schema: copyOf(&binding.Status.BoundResources[i]),
+				stored: strings.Join(binding.Status.BoundResources[i].StorageVersions, ","),
 				ending: binding.DeletionTimestamp != nil,
 			}
 			if api := f.api(workspace, bound); api != nil {
@@ -110,6 +112,8 @@ type boundAPI struct {
 	export   string
 	provider schemas.Provider
 	schema   string // the name of the copy
+	// stored are the versions that objects may be stored in, joined by commas.
+	stored string
 	// ending says that the binding is being deleted: nothing new can be made, or
 	// its objects would never be gone.
 	ending bool
@@ -154,6 +158,7 @@ func (f *feed) api(workspace logicalcluster.Name, bound boundAPI) *schemas.API {
 	if rules != nil {
 		schemas.ConvertInProcess(crd, rules.Key())
 	}
+	schemas.MakeReadable(crd, strings.Split(bound.stored, ","))
 	if bound.ending {
 		crd.DeletionTimestamp = &ended
 	}

@@ -44,22 +44,15 @@ func movedAway(binding *apisv1alpha2.APIBinding, where Workspace) bool {
 
 func (k *keeper) offers(f facts) []offer {
 	offers := make([]offer, 0, len(f.export.Spec.Resources))
-	for _, resource := range f.export.Spec.Resources {
-		if f.native {
+	if f.native {
+		for _, resource := range f.export.Spec.Resources {
 			offers = append(offers, nativeOffer(f.where.Name, resource))
-			continue
 		}
-		schema, found := k.Schemas.Get(logicalcluster.Key{Workspace: f.where.Name, Name: resource.Schema})
-		if !found {
-			schema = nil
-		}
-		o := offerOf(f.where, resource, schema, k.definitionOf(schema))
-		if at := boundAt(f.binding, resource.Group, resource.Name); at != nil {
-			o.held = k.namesOf(at)
-		}
-		k.withCopy(&o, f.where.Name)
-		k.withAdoption(&o, f.binding)
-		offers = append(offers, o)
+		return offers
+	}
+	rollings := k.rollings(f.where, f.export)
+	for i, resource := range f.export.Spec.Resources {
+		offers = append(offers, k.offerTo(&f, resource, rollings[i]))
 	}
 	return offers
 }

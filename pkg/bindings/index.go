@@ -52,6 +52,14 @@ func (x *index) remove(user logicalcluster.Key) {
 	}
 }
 
+// to returns the export that user refers to.
+func (x *index) to(user logicalcluster.Key) (logicalcluster.Key, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	export, known := x.exports[user]
+	return export, known
+}
+
 // of returns the users of an export, in no order.
 func (x *index) of(export logicalcluster.Key) []logicalcluster.Key {
 	x.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 )
 
 // facts is what the status of a binding follows from.
@@ -51,6 +52,9 @@ func judge(f facts, now time.Time) apisv1alpha2.APIBindingStatus {
 		status.Phase = apisv1alpha2.APIBindingPhaseBound
 		status.APIExportClusterName = f.where.Name.String()
 		status.BoundResources = boundResources(f)
+		if lag := lags(f.offers); len(lag) > 0 {
+			upToDate = conditionsv1alpha1.False(upToDate.Type, conditionsv1alpha1.ConditionSeverityWarning, publicationv1alpha1.SchemaIncompatibleReason, "%s", few(lag))
+		}
 	}
 	if status.Phase == apisv1alpha2.APIBindingPhaseBound {
 		// B1: the initial binding stays completed whatever comes after it.
@@ -107,7 +111,7 @@ func moves(f facts) []string {
 	for i := range f.offers {
 		o := &f.offers[i]
 		for j := range f.binding.Status.BoundResources {
-			if bound := &f.binding.Status.BoundResources[j]; o.is(bound) && (bound.Virtual == nil) != (o.virtual() == nil) {
+			if bound := &f.binding.Status.BoundResources[j]; o.kept == nil && o.is(bound) && (bound.Virtual == nil) != (o.virtual() == nil) {
 				out = append(out, fmt.Sprintf("%s: spec.resources[].storage cannot become another kind of storage once it is bound; offer another resource", resourceText(bound.Group, bound.Resource)))
 			}
 		}

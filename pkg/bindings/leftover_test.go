@@ -26,7 +26,7 @@ func TestLeftovers(t *testing.T) {
 	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
 	w.bindTo("b", "acme")
 	w.settle()
-	w.offer("acme", schemaOf("v2", "widgets", "example.io", "v2"))
+	w.offer("acme", schemaOf("v2", "widgets", "example.io", "v1"))
 	w.settle()
 	for _, step := range []struct {
 		name string

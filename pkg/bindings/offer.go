@@ -37,6 +37,10 @@ type offer struct {
 	unfit    string
 	// trouble is why the resource cannot be served, or "".
 	trouble string
+	// kept is set when the binding stays with what it has; lag says why, if that is
+	// not what it is meant to have.
+	kept *apisv1alpha2.BoundAPIResource
+	lag  string
 }
 
 // nativeOffer is a resource that is compiled in.
@@ -100,6 +104,9 @@ func (o *offer) wanted() *apiextensionsv1.CustomResourceDefinitionNames {
 // bound is what the status of a binding says of the offer. Objects may be stored
 // in each version they were ever stored in.
 func (o *offer) bound(identity string, before []apisv1alpha2.BoundAPIResource) apisv1alpha2.BoundAPIResource {
+	if o.kept != nil {
+		return *o.kept
+	}
 	versions := []string{o.storage}
 	if o.adopting != nil {
 		versions = append(versions, o.adopting.Status.StoredVersions...)
@@ -122,6 +129,17 @@ func troubles(offers []offer) []string {
 	for _, o := range offers {
 		if o.trouble != "" {
 			out = append(out, o.trouble)
+		}
+	}
+	return out
+}
+
+// lags are why the binding does not have what it is meant to have.
+func lags(offers []offer) []string {
+	var out []string
+	for _, o := range offers {
+		if o.lag != "" {
+			out = append(out, o.lag)
 		}
 	}
 	return out

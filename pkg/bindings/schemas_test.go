@@ -197,13 +197,13 @@ func TestAnotherSchema(t *testing.T) {
 	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
 	w.bindTo("b", "acme")
 	w.settle()
-	w.offer("acme", schemaOf("v2", "widgets", "example.io", "v2"))
+	w.offer("acme", widget("v2", "", "v2", "v1"))
 	w.settle()
 	bound := w.binding("b").Status.BoundResources
 	if len(bound) != 1 || bound[0].Schema.UID != "uid-v2" || !slices.Equal(bound[0].StorageVersions, []string{"v1", "v2"}) {
 		t.Errorf("bound is %+v", bound)
 	}
-	if diff := cmp.Diff([]string{"widgets.example.io v2"}, w.servedAPIs()); diff != "" {
+	if diff := cmp.Diff([]string{"widgets.example.io v2,v1"}, w.servedAPIs()); diff != "" {
 		t.Errorf("served (-want +got):\n%s", diff)
 	}
 }

@@ -123,6 +123,9 @@ func TestIdentitiesLieApart(t *testing.T) {
 	if got := count(); got != 3 || restarted.Known() != 3 {
 		t.Errorf("%d objects in %d places, want 3 in 3", got, restarted.Known())
 	}
+	if n, err := of(restarted, one).CountOwn(t.Context(), "w", widgets); err != nil || n != 1 {
+		t.Errorf("%d objects of one identity (error %v), want 1", n, err)
+	}
 	if err := of(restarted, one).PurgeOwn(t.Context(), "w", widgets); err != nil || count() != 2 {
 		t.Errorf("%d objects are left (error %v), want 2", count(), err)
 	}

@@ -70,6 +70,20 @@ func (g *Getter) PurgeOwn(ctx context.Context, workspace logicalcluster.Name, re
 	return nil
 }
 
+// CountOwn returns how many objects of a resource workspace has in what this Getter
+// stores. Nothing is read of them.
+func (g *Getter) CountOwn(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource) (int64, error) {
+	own, err := g.placeOf(resource)
+	if err != nil {
+		return 0, err
+	}
+	counts := map[schema.GroupResource]int64{}
+	if err := g.shared.count(ctx, workspace, []*place{own}, counts); err != nil {
+		return 0, fmt.Errorf("counting %s of workspace %s: %w", resource, workspace, err)
+	}
+	return counts[resource], nil
+}
+
 func names(resources []schema.GroupResource) string {
 	words := make([]string, len(resources))
 	for i, resource := range resources {

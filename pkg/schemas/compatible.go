@@ -29,6 +29,9 @@ type Incompatibility struct {
 	Path string
 	// Message says what is wrong, without version and path.
 	Message string
+	// Unreadable says that stored objects could not be read at all, so that it is
+	// nothing that anybody could accept.
+	Unreadable bool
 }
 
 // String is for conditions: "v1 .spec.size: its type was string and is integer".
@@ -58,7 +61,10 @@ func Incompatibilities(old, new *apiextensionsv1.CustomResourceDefinition, store
 	}
 	for _, name := range slices.Sorted(slices.Values(stored)) {
 		if after[name] == nil {
-			found = append(found, Incompatibility{ConcernStored, name, "", "objects may be stored in this version, which the new schema does not have: keep it, with served: false"})
+			found = append(found, Incompatibility{
+				Concern: ConcernStored, Version: name, Unreadable: true,
+				Message: "objects may be stored in this version, which the new schema does not have: keep it, with served: false",
+			})
 		}
 	}
 	for i := range old.Spec.Versions {
@@ -71,7 +77,9 @@ func resourceChanges(old, new *apiextensionsv1.CustomResourceDefinition) []Incom
 	var found []Incompatibility
 	changed := func(concern Concern, what, was, is string) {
 		if was != is {
-			found = append(found, Incompatibility{concern, "", "", fmt.Sprintf("the %s was %q and is %q", what, was, is)})
+			found = append(found, Incompatibility{
+				Concern: concern, Message: fmt.Sprintf("the %s was %q and is %q", what, was, is), Unreadable: concern == ConcernStored,
+			})
 		}
 	}
 	changed(ConcernClients, "group", old.Spec.Group, new.Spec.Group)
@@ -83,7 +91,7 @@ func resourceChanges(old, new *apiextensionsv1.CustomResourceDefinition) []Incom
 
 func versionChanges(old, new *apiextensionsv1.CustomResourceDefinitionVersion) []Incompatibility {
 	if old.Served && (new == nil || !new.Served) {
-		return []Incompatibility{{ConcernClients, old.Name, "", "this version was served and is not any more"}}
+		return []Incompatibility{{Concern: ConcernClients, Version: old.Name, Message: "this version was served and is not any more"}}
 	}
 	if new == nil {
 		return nil
@@ -97,12 +105,15 @@ func versionChanges(old, new *apiextensionsv1.CustomResourceDefinitionVersion) [
 func subresourceChanges(old, new *apiextensionsv1.CustomResourceDefinitionVersion) []Incompatibility {
 	var found []Incompatibility
 	had, has := subresources(old), subresources(new)
+	say := func(message string) {
+		found = append(found, Incompatibility{Concern: ConcernClients, Version: old.Name, Message: message})
+	}
 	for _, name := range []string{"status", "scale"} {
 		switch {
 		case had[name] && !has[name]:
-			found = append(found, Incompatibility{ConcernClients, old.Name, "", "it had the subresource " + name + " and has it no more"})
+			say("it had the subresource " + name + " and has it no more")
 		case !had[name] && has[name] && name == "status":
-			found = append(found, Incompatibility{ConcernClients, old.Name, "", "it gets the subresource status: writers of the whole object would no longer write .status"})
+			say("it gets the subresource status: writers of the whole object would no longer write .status")
 		}
 	}
 	return found
@@ -129,7 +140,7 @@ type narrowing struct {
 }
 
 func (n *narrowing) say(path, format string, args ...any) {
-	n.found = append(n.found, Incompatibility{ConcernStored, n.version, cmp.Or(path, "."), fmt.Sprintf(format, args...)})
+	n.found = append(n.found, Incompatibility{Concern: ConcernStored, Version: n.version, Path: cmp.Or(path, "."), Message: fmt.Sprintf(format, args...)})
 }
 
 func (n *narrowing) compare(path string, old, new *apiextensionsv1.JSONSchemaProps) {

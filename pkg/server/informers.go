@@ -52,6 +52,7 @@ type readModels struct {
 	endpointSlices  *informers.Informer[*apisv1alpha1.APIExportEndpointSlice]
 	bindings        *informers.Informer[*apisv1alpha2.APIBinding]
 	publications    *informers.Informer[*publicationv1alpha1.APIPublication]
+	rollouts        *informers.Informer[*publicationv1alpha1.SchemaRollout]
 	syncTargets     *informers.Informer[*workloadv1alpha1.SyncTarget]
 	locations       *informers.Informer[*schedulingv1alpha1.Location]
 	placements      *informers.Informer[*schedulingv1alpha1.Placement]
@@ -128,6 +129,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.endpointSlices = system[*apisv1alpha1.APIExportEndpointSlice](o, stores, apisv1alpha1.SchemeGroupVersion.WithResource("apiexportendpointslices"), &apisv1alpha1.APIExportEndpointSlice{}, &apisv1alpha1.APIExportEndpointSliceList{})
 	m.bindings = system[*apisv1alpha2.APIBinding](o, stores, apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"), &apisv1alpha2.APIBinding{}, &apisv1alpha2.APIBindingList{})
 	m.publications = system[*publicationv1alpha1.APIPublication](o, stores, publicationv1alpha1.SchemeGroupVersion.WithResource("apipublications"), &publicationv1alpha1.APIPublication{}, &publicationv1alpha1.APIPublicationList{})
+	m.rollouts = system[*publicationv1alpha1.SchemaRollout](o, stores, publicationv1alpha1.SchemeGroupVersion.WithResource("schemarollouts"), &publicationv1alpha1.SchemaRollout{}, &publicationv1alpha1.SchemaRolloutList{})
 	m.syncTargets = system[*workloadv1alpha1.SyncTarget](o, stores, workloadv1alpha1.SchemeGroupVersion.WithResource("synctargets"), &workloadv1alpha1.SyncTarget{}, &workloadv1alpha1.SyncTargetList{})
 	m.locations = system[*schedulingv1alpha1.Location](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("locations"), &schedulingv1alpha1.Location{}, &schedulingv1alpha1.LocationList{})
 	m.placements = system[*schedulingv1alpha1.Placement](o, stores, schedulingv1alpha1.SchemeGroupVersion.WithResource("placements"), &schedulingv1alpha1.Placement{}, &schedulingv1alpha1.PlacementList{})

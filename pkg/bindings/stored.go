@@ -1,0 +1,80 @@
+package bindings
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/atriumhub/atrium/pkg/schemas"
+	"github.com/atriumhub/atrium/pkg/schemas/fit"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// lookedAt is how many objects are read to find out whether they fit a schema. Who
+// has more has to wait for a compatible one.
+const lookedAt = 100
+
+// Look returns the first objects of a resource in a workspace, and whether there
+// are more.
+type Look func(ctx context.Context, workspace logicalcluster.Name, gvr schema.GroupVersionResource, limit int64) (objects []unstructured.Unstructured, more bool, err error)
+
+// hubLook is Look through a client.
+func hubLook(hub *client.Hub) Look {
+	return func(ctx context.Context, workspace logicalcluster.Name, gvr schema.GroupVersionResource, limit int64) ([]unstructured.Unstructured, bool, error) {
+		list, err := hub.Dynamic(workspace.Path()).Resource(gvr).List(ctx, metav1.ListOptions{Limit: limit})
+		if apierrors.IsNotFound(err) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("failed to look at the %s of workspace %s: %w", gvr.GroupResource(), workspace, err)
+		}
+		return list.Items, list.GetContinue() != "", nil
+	}
+}
+
+// stillInTheWay leaves out of found what hurts no object that is stored in
+// workspace: where there are none, or all fit.
+func (k *keeper) stillInTheWay(ctx context.Context, workspace logicalcluster.Name, identity string, c *comparison, found []schemas.Incompatibility) ([]schemas.Incompatibility, error) {
+	versions := schemas.ServedVersions(c.from)
+	resource := schema.GroupResource{Group: c.from.Spec.Group, Resource: c.from.Spec.Names.Plural}
+	n, err := k.CountStored(ctx, workspace, resource, identity)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return slices.DeleteFunc(found, isStored), nil
+	case n > lookedAt || schemas.CallsOut(c.from):
+		return found, nil // nobody waits here for a webhook of somebody
+	}
+	fits := map[string]bool{}
+	for _, i := range found {
+		// What is about a version or the resource as a whole is no matter of content.
+		if _, done := fits[i.Version]; done || !isStored(i) || i.Path == "" || !slices.Contains(versions, i.Version) {
+			continue
+		}
+		if fits[i.Version], err = k.fit(ctx, workspace, resource.WithVersion(i.Version), c); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(found, func(i schemas.Incompatibility) bool { return isStored(i) && i.Path != "" && fits[i.Version] }), nil
+}
+
+// fit reports whether all objects of workspace are valid under the new definition,
+// and lose nothing.
+func (k *keeper) fit(ctx context.Context, workspace logicalcluster.Name, gvr schema.GroupVersionResource, c *comparison) (bool, error) {
+	objects, more, err := k.Look(ctx, workspace, gvr, lookedAt)
+	if err != nil || more {
+		return false, err
+	}
+	contents := make([]map[string]any, 0, len(objects))
+	for i := range objects {
+		contents = append(contents, objects[i].Object)
+	}
+	return fit.All(ctx, c.to, gvr.Version, contents), nil
+}
