@@ -63,6 +63,7 @@ and objects that the APIExport asks for.`,
 		RunE:         func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.bind(cmd)
+	cmd.ValidArgsFunction = completeFirst(&c.options, exportPaths)
 	return cmd
 }
 

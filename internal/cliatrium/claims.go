@@ -71,6 +71,7 @@ nothing. The verbs are those that were answered for.`,
 	}
 	c.options.BindFlags(cmd.Flags())
 	c.options.BindWorkspaceFlag(cmd.Flags())
+	cmd.ValidArgsFunction = completeFirst(&c.options, bindingNames)
 	return cmd
 }
 
@@ -151,6 +152,7 @@ func newAnswerClaims(env environment, verb, short string, state apisv1alpha2.Acc
 	flags.StringVar(&c.resource, "resource", "", "Claims on this resource, such as secrets or widgets.example.org")
 	flags.StringVar(&c.identity, "identity-hash", "", "Claims on resources of the APIExport with this identity")
 	flags.BoolVar(&c.all, "all", false, "All claims")
+	cmd.ValidArgsFunction = completeFirst(&c.options, bindingNames)
 	return cmd
 }
 

@@ -61,6 +61,7 @@ it is. 'kubectl delete apipublication <name>' takes everything back: with
 		RunE:         func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args[0]) },
 	}
 	c.bind(cmd)
+	cmd.ValidArgsFunction = completeFirst(&c.options, exportNames)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,8 @@ import (
 //	refuse   resources that the user may not touch from now on
 //	put      <workspace>/<path of an object>, then the object, as YAML
 //	atrium   the words after "kubectl atrium"; prints what it prints
-//	offline  the same, for commands that ask no hub; prints "(---)" for "---"
+//	complete what is typed so far, the unfinished word last; prints what fits
+//	offline  the same as atrium, for commands that ask no hub; prints "(---)" for "---"
 //	stored   <workspace>/<path of an object>; prints it
 //	file     the name of a file, and what is to be in it; prints it when empty
 //
@@ -98,6 +100,9 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 		return s.file(t, lines[0], rest)
 	case "atrium":
 		return s.run(append(split(d.Input), "--kubeconfig", s.kubeconfig))
+	case "complete":
+		words := split(d.Input)
+		return s.run(slices.Concat([]string{"__complete"}, words[:len(words)-1], []string{"--kubeconfig", s.kubeconfig}, words[len(words)-1:]))
 	case "offline":
 		return strings.ReplaceAll(s.run(split(d.Input)), "---\n", "(---)\n")
 	default:
