@@ -263,7 +263,7 @@ func judgePublication(p *publicationv1alpha1.APIPublication) (bool, string) {
 func counts(status publicationv1alpha1.APIPublicationStatus) string {
 	text := fmt.Sprintf("%d of %d workspaces are bound", status.Bound, status.Matched)
 	if status.Conflicting > 0 {
-		text += fmt.Sprintf(", %d have another API of that name", status.Conflicting)
+		text += fmt.Sprintf(", %d with another API of that name", status.Conflicting)
 	}
 	if status.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", status.Failed)

@@ -67,3 +67,34 @@ func TestPeopleOfferAndBindAPIs(t *testing.T) {
 	mentions(t, kubectl(t, consumer, "get", "apibinding", "widgets", "-o", "jsonpath={.spec.permissionClaims[*].state}"), "Accepted Accepted")
 	mentions(t, kubectlFails(t, consumer, "atrium", "publish", "widgets", "--to", "."), `APIExport "widgets" not found`)
 }
+
+// TestPeoplePublishAPIs binds an API for others, one of whom has something of that
+// name.
+func TestPeoplePublishAPIs(t *testing.T) {
+	t.Parallel()
+	h := theHub(t)
+	org := h.workspace(t, root, "publish")
+	teams := h.workspace(t, org, "teams")
+	provider, free, taken := h.login(t, h.workspace(t, org, "provider")), h.login(t, h.workspace(t, teams, "free")), h.login(t, h.workspace(t, teams, "taken"))
+	input := func(kubeconfig, stdin string, args ...string) string {
+		t.Helper()
+		return must(world.KubectlInput(limit(t), kubeconfig, stdin, args...))(t)
+	}
+	input(taken, widgets, "create", "-f", "-")
+	kubectl(t, taken, "wait", "crd/widgets.example.org", "--for=condition=Established")
+	schema := input(provider, widgets, "atrium", "crd", "snapshot", "-f", "-", "--prefix", "today")
+	input(provider, schema, "create", "-f", "-")
+	input(provider, olderExport, "create", "-f", "-")
+
+	publish := []string{"atrium", "publish", "widgets", "--to", teams.String(), "--accept-permission-claim", "secrets.core"}
+	mentions(t, kubectlFails(t, provider, publish...), "2 of 3 workspaces are bound, 1 with another API of that name", "Conflicting")
+	mentions(t, input(free, widget, "create", "-f", "-"), "widget.example.org/one created")
+	mentions(t, kubectl(t, free, "atrium", "claims", "get", "apibinding"), "secrets", "Accepted", "configmaps", "Rejected")
+
+	kubectl(t, taken, "delete", "crd", "widgets.example.org")
+	kubectl(t, provider, "wait", "apipublication/widgets", "--for=jsonpath={.status.bound}=3")
+	mentions(t, kubectl(t, provider, publish...), "already exists", "widgets published and bound in 3 workspaces.")
+	mentions(t, kubectlFails(t, provider, "atrium", "publish", "widgets", "--to", org.String()), "--overwrite")
+	kubectl(t, provider, "delete", "apipublication", "widgets")
+	mentions(t, kubectlFails(t, free, "get", "--raw", "/apis/example.org/v1/widgets"), "NotFound")
+}
