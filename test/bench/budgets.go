@@ -23,6 +23,7 @@ const (
 	budgetCopy          = 25 * time.Millisecond // added to the child's own, either way
 	budgetSyncer        = 150e6                 // with most objects
 	budgetSyncerObjects = most
+	budgetWatchedObject = 10e3 // of heap, in the one cache behind a provider's watch
 )
 
 // readyBudget is for a start with n workspaces: the part that grows with them is

@@ -31,6 +31,7 @@ func experiments() []experiment {
 		{"watchers", "one workspace with idle watchers in others, and without", measureWatchers},
 		{"restart", "exec to ready, with N workspaces", measureRestart},
 		{"publish", "bind an API in all workspaces, and unbind it", measurePublish},
+		{"provider", "an export bound in N workspaces, watched by its provider", measureProvider},
 		{"crud", "CRUD in one workspace, and in a plain kube-apiserver", measureCRUD},
 		{"down", "hub write to object in the child", measureDown},
 		{"up", "child status to hub", measureUp},

@@ -66,6 +66,16 @@ func (h *hub) connect(kubeContext string) (*client.Hub, error) {
 
 // connectAs is the same for somebody else, in whose name the context may speak.
 func (h *hub) connectAs(kubeContext, user string) (*client.Hub, error) {
+	config, err := h.config(kubeContext)
+	if err != nil {
+		return nil, err
+	}
+	config.Impersonate.UserName = user
+	return client.New(config)
+}
+
+// config is that of a connection of its own.
+func (h *hub) config(kubeContext string) (*rest.Config, error) {
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: h.Kubeconfig},
 		&clientcmd.ConfigOverrides{CurrentContext: kubeContext},
@@ -73,8 +83,7 @@ func (h *hub) connectAs(kubeContext, user string) (*client.Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to read %s: %w", h.Kubeconfig, err)
 	}
-	config.Impersonate.UserName = user
-	return client.New(ownConnection(config))
+	return ownConnection(config), nil
 }
 
 // ownConnection keeps client-go from sharing the connection with other clients
