@@ -30,6 +30,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -627,5 +628,70 @@ func TestSchemasOfWhatIsBound(t *testing.T) {
 	_, lists, err := discovery.NewDiscoveryClientForConfigOrDie(config).ServerGroupsAndResources()
 	if err != nil || len(lists) != 1 || len(lists[0].APIResources) != 1 || lists[0].APIResources[0].Name != "apiresourceschemas" {
 		t.Errorf("discovery: %v, %v", lists, err)
+	}
+}
+
+// A provider clears up in workspaces that are being deleted, and is kept out of those
+// that sleep; what it reads of all shows both.
+func TestProvidersAndTheLifeOfWorkspaces(t *testing.T) {
+	ctx := exportsContext(t)
+	m := newMarket(ctx, t, "life.providers.test", 2)
+	admin := as(t, "base")
+	leaving, sleeping := m.in(t, m.ids[0]), m.in(t, m.ids[1])
+	held := newGizmo(m.group, "held", 1)
+	held.SetFinalizers([]string{"providers.test/cleanup"})
+	await(ctx, t, "gizmos are served", func() error {
+		_, err := leaving.Create(ctx, held, metav1.CreateOptions{})
+		return err
+	})
+	createGizmo(ctx, t, admin, m.consumers[1], m.group, "asleep")
+	everything, err := m.everywhere(t).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer everything.Stop()
+	for range 2 {
+		if kind, _ := nextEvent(ctx, t, everything); kind != watch.Added {
+			t.Fatal(kind)
+		}
+	}
+
+	single, err := sleeping.Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Stop()
+	expectEvent(ctx, t, single, watch.Added, m.ids[1]+"/asleep")
+	sleep := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"true"}}}`, corev1alpha1.InactiveAnnotationKey)
+	if _, err := client.LogicalClusters(admin, m.consumers[1]).Patch(ctx, corev1alpha1.LogicalClusterName, types.MergePatchType, sleep, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	expectEvent(ctx, t, single, "ENDED", "")
+	if _, err := sleeping.Get(ctx, "asleep", metav1.GetOptions{}); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), "inactive") {
+		t.Errorf("in a workspace that sleeps: %v", err)
+	}
+	if list, err := m.everywhere(t).List(ctx, metav1.ListOptions{}); err != nil || len(list.Items) != 2 {
+		t.Errorf("of all workspaces: %v, %v", list, err)
+	}
+
+	if err := client.Workspaces(admin, "root").Delete(ctx, m.consumers[0].Base(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	expectEvent(ctx, t, everything, watch.Modified, m.ids[0]+"/held")
+	if _, err := leaving.Create(ctx, newGizmo(m.group, "late", 1), metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("creating in a workspace that is being deleted: %v", err)
+	}
+	if _, err := leaving.Patch(ctx, "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Errorf("letting go: %v", err)
+	}
+	expectEvent(ctx, t, everything, watch.Deleted, m.ids[0]+"/held")
+	await(ctx, t, "the workspace is gone", func() error {
+		if _, err := client.Workspaces(admin, "root").Get(ctx, m.consumers[0].Base(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("%v", err)
+		}
+		return nil
+	})
+	if _, err := leaving.List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("in a workspace that is gone: %v", err)
 	}
 }

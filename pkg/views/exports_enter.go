@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -22,6 +25,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // Validate implements View. Writes go on into a workspace before they are admitted,
@@ -122,9 +126,23 @@ func (e *Exports) enter(ctx context.Context, t target.Target, a authorizer.Attri
 		return nil, nil, apierrors.NewServiceUnavailable(err.Error())
 	}
 	ctx = v.enter(ctx)
-	ctx = keyspace.WithScope(ctx, keyspace.In(consumer).Selecting(s.selector(key, claims.OneWorkspace)).Admitting())
+	ctx = keyspace.WithScope(ctx, keyspace.In(consumer).Selecting(s.selector(key, claims.OneWorkspace)).Selecting(written(key, asked, a)).Admitting())
 	ctx, leave := e.hold(ctx, lasting{key: key, uid: made.export.UID, resource: asked, shown: s, consumer: consumer}, watch)
 	return ctx, leave, nil
+}
+
+// written keeps the provider's own binding, which is always shown, from what is
+// written by a claim that was accepted for other bindings: whoever writes it
+// accepts claims. It is nil for all else.
+func written(key logicalcluster.Key, asked schema.GroupResource, a authorizer.Attributes) labels.Selector {
+	if asked != apiBindings || slices.Contains(readVerbs, a.GetVerb()) {
+		return nil
+	}
+	requirement, err := labels.NewRequirement(claiming(key).LabelKey(), selection.NotEquals, []string{claims.OwnBinding})
+	if err != nil {
+		return labels.Nothing() // no label can say so: there is nothing to write
+	}
+	return labels.NewSelector().Add(*requirement)
 }
 
 func everywhere(watch bool) claims.Reach {

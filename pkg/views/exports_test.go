@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
@@ -287,6 +288,28 @@ func TestPolicyOfClaimedResources(t *testing.T) {
 	}
 	if got := askThrough(t, view, named("robot"), "GET", "acme/widgets/clusters/*/apis/acme.io/v1/widgets", nil); got.code != 200 {
 		t.Errorf("what is offered itself: %d %s", got.code, got.says)
+	}
+}
+
+// A provider that may write bindings by a claim does not write its own by that,
+// unless that is one of those the claim was accepted for.
+func TestWritingClaimedBindings(t *testing.T) {
+	m := newMarket()
+	own := claim(apiBindings, "", "*")
+	m.exports[widgetsKey].Spec.PermissionClaims = append(m.exports[widgetsKey].Spec.PermissionClaims, own)
+	m.bind("shop", "acme", "widgets", widgets, true)
+	for method, shows := range map[string]bool{"GET": true, "PUT": false, "PATCH": false, "DELETE": false} {
+		got := askThrough(t, m.view(), named("robot"), method, "acme/widgets/clusters/shop/apis/apis.kcp.io/v1alpha2/apibindings/widgets", nil)
+		if got.code != 200 {
+			t.Fatalf("%s: %d %s", method, got.code, got.says)
+		}
+		key := claims.Export{Workspace: "acme", Name: "widgets"}.LabelKey()
+		if sees := got.scope.Sees(labels.Set{key: claims.OwnBinding}); sees != shows {
+			t.Errorf("%s sees its own binding: %v", method, sees)
+		}
+		if !got.scope.Sees(labels.Set{key: claims.ClaimHash(own)}) {
+			t.Errorf("%s does not see what was accepted", method)
+		}
 	}
 }
 
