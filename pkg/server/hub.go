@@ -244,7 +244,7 @@ func (h *Hub) buildCustomResources(generic *genericapiserver.Config) error {
 	if err != nil {
 		return fmt.Errorf("failed to make the handlers of custom resources: %w", err)
 	}
-	h.catalog.OnUnused(h.customResources.Retire)
+	h.catalog.OnUnused(h.retireUnused)
 	h.openWindows()
 	return nil
 }

@@ -40,6 +40,14 @@ func (h *Hub) exportsView() *views.Exports {
 	return view
 }
 
+// retireUnused tears down the handler of a shape that no workspace has any more,
+// unless its provider still watches: then it goes when it is idle.
+func (h *Hub) retireUnused(shape string) {
+	if !h.exports.Watches(shape) {
+		h.customResources.Retire(shape)
+	}
+}
+
 // schemasView makes the view of the schemas that workspaces have bound.
 func (h *Hub) schemasView() *views.Schemas {
 	view := views.NewSchemas(views.SchemasConfig{

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	ctrlclient "sigs.k8s.io/controller-runtime/pkg/client"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/controller"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -129,6 +130,7 @@ func TestControllerRuntimeThroughTheViewOfAnExport(t *testing.T) {
 	createGizmo(ctx, t, admin, m.consumers[0], m.group, "same")
 	createGizmo(ctx, t, admin, m.consumers[1], m.group, "same")
 
+	ctrllog.SetLogger(logr.Discard())
 	mgr, err := manager.New(m.config(t, "*"), manager.Options{Metrics: server.Options{BindAddress: "0"}, Logger: logr.Discard()})
 	if err != nil {
 		t.Fatal(err)

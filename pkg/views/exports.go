@@ -69,6 +69,8 @@ type Exports struct {
 	offers *offers
 	// lasting are the requests that last, by the workspaces they depend on.
 	lasting roster.Roster[logicalcluster.Name, *lasting]
+	// shapes are the same requests, by how the resource is served.
+	shapes roster.Roster[string, *lasting]
 	// due are the workspaces whose lasting requests have to be looked at.
 	due due
 }

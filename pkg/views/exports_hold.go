@@ -46,6 +46,9 @@ func (e *Exports) hold(ctx context.Context, one lasting, lasts bool) (context.Co
 	for place := range one.places() {
 		leave = append(leave, e.lasting.Enter(place, &one))
 	}
+	if shape := one.shown.shape(); shape != "" {
+		leave = append(leave, e.shapes.Enter(shape, &one))
+	}
 	e.recheck(&one) // it may have changed in between
 	return held, func() {
 		for _, l := range leave {
@@ -54,6 +57,10 @@ func (e *Exports) hold(ctx context.Context, one lasting, lasts bool) (context.Co
 		cancel(context.Canceled)
 	}
 }
+
+// Watches reports whether somebody watches a resource that is served by a shape. He
+// goes on when no workspace has it any more: he is to hear of its last objects.
+func (e *Exports) Watches(shape string) bool { return e.shapes.Any(shape) }
 
 // places are the workspaces whose changes matter to a request.
 func (l *lasting) places() map[logicalcluster.Name]bool {

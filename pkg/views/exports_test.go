@@ -550,10 +550,24 @@ func TestLastingRequestsEnd(t *testing.T) {
 			if got.code != 200 {
 				t.Fatal(got.says)
 			}
-			if view.lasting.Len() != 0 {
+			if view.lasting.Len() != 0 || view.shapes.Len() != 0 {
 				t.Errorf("%d are kept account of", view.lasting.Len())
 			}
 		})
+	}
+}
+
+// While a provider watches, what it watches by is in use.
+func TestWatchedShapes(t *testing.T) {
+	view := newMarket().view()
+	got := askThrough(t, view, named("robot"), "GET", "acme/widgets/clusters/*/apis/acme.io/v1/widgets?watch=1", func(during outcome) {
+		api, ok := during.set.Lookup(widgets)
+		if !ok || !view.Watches(api.Shape) || view.Watches("another") {
+			t.Errorf("%+v is not watched, or all are", api)
+		}
+	})
+	if got.code != 200 || view.shapes.Len() != 0 {
+		t.Errorf("%d %s; %d are kept account of", got.code, got.says, view.shapes.Len())
 	}
 }
 
