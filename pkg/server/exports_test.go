@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -809,5 +810,57 @@ func TestAdoptionOfADefinition(t *testing.T) {
 	}
 	if left := storedOf(ctx, t, workspace.Spec.Cluster, group); left != 0 {
 		t.Errorf("%d gizmos are left where the definition had them", left)
+	}
+}
+
+// Of many bindings that race for one name exactly one has it, and the others say
+// which.
+func TestBindingsRaceForAName(t *testing.T) {
+	const group, racers = "race.exports.test", 8
+	ctx, admin := exportsContext(t), as(t, "base")
+	provider, _ := newWorkspace(t)
+	consumer, _ := newWorkspace(t)
+	for i := range racers {
+		publish(ctx, t, admin, provider, fmt.Sprintf("e%d", i), gizmoSchemaOf(fmt.Sprintf("v%d", i), group))
+	}
+	var racing errgroup.Group
+	for i := range racers {
+		racing.Go(func() error {
+			binding := &apisv1alpha2.APIBinding{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("b%d", i)}}
+			binding.Spec.Reference.Export = &apisv1alpha2.ExportBindingReference{Path: provider.String(), Name: fmt.Sprintf("e%d", i)}
+			_, err := client.APIBindings(admin, consumer).Create(ctx, binding, metav1.CreateOptions{})
+			return err
+		})
+	}
+	if err := racing.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var bound, refused []string
+	await(ctx, t, "all have been judged", func() error {
+		bound, refused = nil, nil
+		list, err := client.APIBindings(admin, consumer).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for i := range list.Items {
+			c := conditionsv1alpha1.Get(list.Items[i].Status.Conditions, conditionsv1alpha1.ReadyCondition)
+			switch {
+			case c == nil:
+				return fmt.Errorf("%s has no condition", list.Items[i].Name)
+			case c.Status == "True":
+				bound = append(bound, list.Items[i].Name)
+			default:
+				refused = append(refused, c.Message)
+			}
+		}
+		return nil
+	})
+	if len(bound) != 1 {
+		t.Fatalf("%v have the name, want one", bound)
+	}
+	for _, message := range refused {
+		if !strings.Contains(message, fmt.Sprintf("of APIBinding %q", bound[0])) {
+			t.Errorf("one that was refused says %q, want it to name %s", message, bound[0])
+		}
 	}
 }
