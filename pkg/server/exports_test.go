@@ -24,6 +24,8 @@ import (
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -863,4 +865,20 @@ func TestBindingsRaceForAName(t *testing.T) {
 			t.Errorf("one that was refused says %q, want it to name %s", message, bound[0])
 		}
 	}
+}
+
+// A type binds an export of schemas in each workspace that is made of it: when the
+// workspace is ready, its APIs are served.
+func TestDefaultBindingsToSchemas(t *testing.T) {
+	const group = "default.exports.test"
+	ctx, alice := exportsContext(t), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	publish(ctx, t, alice, provider, "gizmos", gizmoSchemaOf("v1", group))
+	must(client.WorkspaceTypes(alice, provider).Create(ctx, universalAnd("shop", func(s *tenancyv1alpha1.WorkspaceTypeSpec) {
+		s.DefaultAPIBindings = []tenancyv1alpha1.APIExportReference{{Path: provider.String(), Export: "gizmos"}}
+	}), metav1.CreateOptions{}))(t)
+	resolved(ctx, t, provider, "shop")
+	must(client.Workspaces(alice, provider).Create(ctx, newTyped("one", typeRef("", "shop")), metav1.CreateOptions{}))(t)
+	awaitIn(ctx, t, provider, "one", inPhase(corev1alpha1.LogicalClusterPhaseReady))
+	must(gizmosAt(alice, provider.Join("one"), group).Create(ctx, newGizmo(group, "one", 0), metav1.CreateOptions{}))(t)
 }
