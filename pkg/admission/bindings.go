@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
@@ -27,7 +29,7 @@ var _ admission.ValidationInterface = &Bindings{}
 // NewBindings returns the plugin. rbac judges by the workspace in the target of
 // its context.
 func NewBindings(dir *directory.Directory, rbac authorizer.UnconditionalAuthorizer) *Bindings {
-	return &Bindings{Handler: admission.NewHandler(admission.Create), judge: judge{dir, rbac}}
+	return &Bindings{Handler: admission.NewHandler(admission.Create, admission.Update), judge: judge{dir, rbac}}
 }
 
 // Validate refuses a binding to an export that the user may not bind. An export
@@ -36,6 +38,12 @@ func NewBindings(dir *directory.Directory, rbac authorizer.UnconditionalAuthoriz
 func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	if a.GetSubresource() != "" || identity.IsHub(a.GetUserInfo()) {
 		return nil
+	}
+	if err := p.mayAdopt(ctx, a); err != nil {
+		return err
+	}
+	if a.GetOperation() != admission.Create {
+		return nil // what is referred to does not change
 	}
 	reference, err := exportNamedIn(a)
 	if err != nil || reference == nil {
@@ -47,6 +55,25 @@ func (p *Bindings) Validate(ctx context.Context, a admission.Attributes, _ admis
 			reference.Name, reference.Path))
 	}
 	return nil
+}
+
+// mayAdopt asks of whom makes a binding adopt definitions of the workspace that he
+// may delete these: that is what the hub does then.
+func (p *Bindings) mayAdopt(ctx context.Context, a admission.Attributes) error {
+	if a.GetResource().GroupResource() != bindingsResource || !adopts(a.GetObject()) || adopts(a.GetOldObject()) {
+		return nil
+	}
+	ask := resourceAsk("delete", apiextensionsv1.GroupName, "customresourcedefinitions", "")
+	if p.judge.allows(ctx, a.GetUserInfo(), "", ask) {
+		return nil
+	}
+	return admission.NewForbidden(a, fmt.Errorf("to adopt definitions by the annotation %s takes the %s, as they are deleted when their objects have moved",
+		apisv1alpha2.AdoptCRDAnnotationKey, askText(ask)))
+}
+
+func adopts(object runtime.Object) bool {
+	metadata := accessor(object)
+	return metadata != nil && metadata.GetAnnotations()[apisv1alpha2.AdoptCRDAnnotationKey] == "true"
 }
 
 // exportNamedIn returns which export the object refers to, or nil.

@@ -766,6 +766,18 @@ func TestAdoptionOfADefinition(t *testing.T) {
 	awaitCondition(ctx, t, admin, consumer, "gizmos", apisv1alpha2.BindingUpToDate, "False NamingConflicts")
 	adopt := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, apisv1alpha2.AdoptCRDAnnotationKey))
 	bindings := admin.Dynamic(consumer).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"))
+	grantBob(ctx, t, consumer, rbacv1.PolicyRule{APIGroups: []string{"apis.kcp.io"}, Resources: []string{"apibindings"}, Verbs: []string{"*"}})
+	asBob := withToken(t, "bob-token").Dynamic(consumer).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apibindings"))
+	await(ctx, t, "bob, who may not delete definitions, may not have them adopted", func() error {
+		_, err := asBob.Patch(ctx, "gizmos", types.MergePatchType, adopt, metav1.PatchOptions{})
+		if err == nil || strings.Contains(err.Error(), `verb "delete" on "customresourcedefinitions"`) {
+			return nil
+		}
+		return err
+	})
+	if got, err := client.APIBindings(admin, consumer).Get(ctx, "gizmos", metav1.GetOptions{}); err != nil || got.Annotations[apisv1alpha2.AdoptCRDAnnotationKey] != "" {
+		t.Fatalf("bob made the binding adopt: %v, %v", got.Annotations, err)
+	}
 	if _, err := bindings.Patch(ctx, "gizmos", types.MergePatchType, adopt, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
