@@ -131,10 +131,10 @@ func New(config Config) []loop.Controller {
 		config.Look = hubLook(config.HubClient)
 	}
 	k := newKeeper(config, hubWriter{config.HubClient})
-	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 2, Clock: config.Clock, Reconcile: k.reconcileBinding})
+	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 4, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	// When an export changes, all who bound it follow. There may be thousands, for
 	// whom somebody who binds something just now should not wait.
-	followers := loop.New(loop.Config{Name: "apibindings-following", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileBinding})
+	followers := loop.New(loop.Config{Name: "apibindings-following", Workers: 2, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	exports := loop.New(loop.Config{Name: "apiexports", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileExport})
 	cached := loop.New(loop.Config{Name: "clustercachedresources", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCached})
 	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
