@@ -125,8 +125,11 @@ func (j *judgement) authorizer(ctx context.Context) authorizer.UnconditionalAuth
 		ctx = target.With(ctx, target.Target{Path: j.in.Path(), Identity: j.in})
 	}
 	return authorizer.AuthorizerFunc(func(_ context.Context, ask authorizer.Attributes) (authorizer.Decision, string, error) {
-		if ask.GetUser() == j.attributes.GetUserInfo() {
+		switch {
+		case ask.GetUser() == j.attributes.GetUserInfo():
 			ask = identity.AskedBy{Attributes: ask, User: j.user}
+		case j.in != j.by:
+			return authorizer.DecisionDeny, "policies of another workspace can ask about the user who writes, and about nobody else", nil
 		}
 		return j.policies.config.Authorizer.Authorize(ctx, ask)
 	})

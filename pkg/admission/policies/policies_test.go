@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/clock"
 
 	"github.com/atriumhub/atrium/pkg/keyspace"
@@ -153,6 +155,40 @@ func TestCompiledOnce(t *testing.T) {
 	}
 	if s.sweep(time.Unix(101, 0)); s.current != nil || s.compiled.Len() != 0 {
 		t.Error("what is idle was kept")
+	}
+}
+
+// A provider's policy does not find out what others may do in the workspaces of
+// consumers.
+func TestWhomPoliciesAskAbout(t *testing.T) {
+	here, there := &user.DefaultInfo{Name: "system:serviceaccount:default:a"}, &known{&user.DefaultInfo{Name: "system:kcp:serviceaccount:w:default:a"}}
+	other := &user.DefaultInfo{Name: "system:serviceaccount:default:other"}
+	for name, c := range map[string]struct {
+		by   logicalcluster.Name
+		ask  user.Info
+		want string
+	}{
+		"its own policy, about who writes": {"w", there, here.Name},
+		"its own policy, about another":    {"w", other, other.Name},
+		"a provider's, about who writes":   {"p", there, here.Name},
+		"a provider's, about another":      {"p", other, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := ""
+			p := &Policies{config: Config{Authorizer: authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+				if in, _ := target.From(ctx); in.Identity != "w" {
+					t.Errorf("asked in %q", in.Identity)
+				}
+				asked = a.GetUser().GetName()
+				return authorizer.DecisionAllow, "", nil
+			})}}
+			j := &judgement{policies: p, in: "w", by: c.by, user: here, attributes: renamed{nil, there}}
+			ctx := target.With(t.Context(), target.Target{Identity: "p", View: &target.View{Kind: "any"}})
+			decision, _, err := j.authorizer(ctx).Authorize(context.Background(), authorizer.AttributesRecord{User: c.ask})
+			if err != nil || asked != c.want || (decision == authorizer.DecisionAllow) != (c.want != "") {
+				t.Errorf("asked about %q: %v, %v; want %q", asked, decision, err, c.want)
+			}
+		})
 	}
 }
 
