@@ -61,10 +61,11 @@ func (p *Publications) Admit(ctx context.Context, a admission.Attributes, _ admi
 
 // keepMarks takes the marks from a binding that is created: they come along with
 // what clients copy. Of one that is updated it puts back what was left out, and
-// refuses what was changed.
+// refuses what was changed. That holds for everybody: the hub writes them straight to
+// storage, and what an operator sends may have passed policies of the workspace.
 func (p *Publications) keepMarks(ctx context.Context, a admission.Attributes) error {
 	object, old := accessor(a.GetObject()), accessor(a.GetOldObject())
-	if object == nil || identity.IsHub(a.GetUserInfo()) {
+	if object == nil {
 		return nil
 	}
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
