@@ -103,6 +103,15 @@ func ofExport(rollouts []*publicationv1alpha1.SchemaRollout, export string) []*p
 	return out
 }
 
+// RolledOut returns the name of the schema that rollouts, which are those of the
+// workspace of an export, roll out of one of its resources, or "".
+func RolledOut(rollouts []*publicationv1alpha1.SchemaRollout, export string, resource *apisv1alpha2.ResourceSchema) string {
+	if r := leading(ofExport(rollouts, export), resource.Group, resource.Name); r != nil {
+		return r.Schema
+	}
+	return ""
+}
+
 // rollings returns what rollouts say of each resource of an export; nil where they
 // say nothing.
 func (k *keeper) rollings(where Workspace, export *apisv1alpha2.APIExport) []*rolling {

@@ -419,3 +419,92 @@ func TestWatchesEndWithTheirSchema(t *testing.T) {
 		}
 	}
 }
+
+// While some workspaces have a new schema and others lag, the provider sees all
+// objects whole, and what he writes is judged as the workspace would.
+func TestProvidersSeeBothSchemas(t *testing.T) {
+	const group = "both.evolution.test"
+	e := newEvolving(t, group, 2, gizmoOf("old", group, gizmoSize, "v1"))
+	e.store(gizmoOf("new", group, gizmoColour, "v1"))
+	canary, stable := e.consumers[0], e.consumers[1]
+	parent, _ := canary.Parent()
+	if _, err := client.Workspaces(e.admin, parent).Patch(e.ctx, canary.Base(), types.MergePatchType, []byte(`{"metadata":{"labels":{"ring":"`+group+`"}}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e.rollOut(func(r *publicationv1alpha1.SchemaRollout) {
+		r.Spec.Resources[0].WorkspaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"ring": group}}
+	})
+	e.awaitHas(canary, "new")
+	colourOf := func(made *unstructured.Unstructured) string {
+		colour, _, _ := unstructured.NestedString(made.Object, "spec", "colour")
+		return colour
+	}
+	view := e.view()
+	for _, consumer := range []logicalcluster.Path{canary, stable} {
+		await(e.ctx, t, "the provider makes a gizmo in "+consumer.String(), func() error {
+			_, err := gizmosAt(view, consumer, group).Create(e.ctx, coloured(group, "red"), metav1.CreateOptions{})
+			return err
+		})
+	}
+	for consumer, want := range map[logicalcluster.Path]string{canary: "red", stable: ""} {
+		for name, hub := range map[string]*client.Hub{"the provider": view, "the consumer": e.admin} {
+			got, err := gizmosAt(hub, consumer, group).Get(e.ctx, "red", metav1.GetOptions{})
+			if err != nil || colourOf(got) != want {
+				t.Errorf("%s reads %v in %s (%v), want colour %q", name, got, consumer, err, want)
+			}
+		}
+	}
+	list, err := view.Dynamic(logicalcluster.Wildcard.Path()).Resource(gizmos(group)).List(e.ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) != 2 {
+		t.Fatalf("all workspaces: %v, %v", list, err)
+	}
+	colours := []string{colourOf(&list.Items[0]), colourOf(&list.Items[1])}
+	if slices.Sort(colours); !slices.Equal(colours, []string{"", "red"}) {
+		t.Errorf("all workspaces have %v", colours)
+	}
+	updated := list.Items[0].DeepCopy()
+	if colourOf(updated) != "red" {
+		updated = list.Items[1].DeepCopy()
+	}
+	if _, err := gizmosAt(view, canary, group).Update(e.ctx, updated, metav1.UpdateOptions{}); err != nil {
+		t.Error(err)
+	}
+	if got, err := gizmosAt(e.admin, canary, group).Get(e.ctx, "red", metav1.GetOptions{}); err != nil || colourOf(got) != "red" {
+		t.Errorf("after the provider wrote: %v, %v", got, err)
+	}
+}
+
+// A workspace that lags keeps objects in a version that the export has no more: the
+// provider reads them among the others.
+func TestProvidersReadVersionsOfBefore(t *testing.T) {
+	const group = "before.evolution.test"
+	e := newEvolving(t, group, 2, gizmoOf("old", group, gizmoSize, "v1", "v2"))
+	createGizmo(e.ctx, t, e.admin, e.consumers[0], group, "kept")
+	e.store(gizmoOf("new", group, gizmoSize, "v2"))
+	e.accept("new.gizmos." + group)
+	e.offer("new")
+	e.awaitHas(e.consumers[1], "new")
+	v2 := gizmos(group).GroupResource().WithVersion("v2")
+	fresh := newGizmo(group, "fresh", 1)
+	fresh.SetAPIVersion(group + "/v2")
+	await(e.ctx, t, "a gizmo of the new schema", func() error {
+		_, err := e.admin.Dynamic(e.consumers[1]).Resource(v2).Namespace("default").Create(e.ctx, fresh, metav1.CreateOptions{})
+		return err
+	})
+	await(e.ctx, t, "the provider reads both", func() error {
+		list, err := e.view().Dynamic(logicalcluster.Wildcard.Path()).Resource(v2).List(e.ctx, metav1.ListOptions{})
+		if err == nil && len(list.Items) != 2 {
+			return fmt.Errorf("list %v", list)
+		}
+		return err
+	})
+	if got, err := gizmosAt(e.admin, e.consumers[0], group).Get(e.ctx, "kept", metav1.GetOptions{}); err != nil || got.GetAPIVersion() != group+"/v1" {
+		t.Errorf("the one who lags reads %v, %v", got, err)
+	}
+}
+
+// view is what the provider sees of all who have bound his export.
+func (e *evolving) view() *client.Hub {
+	e.t.Helper()
+	return viewOf(e.t, "apiexport", e.provider.String()+"/gizmos", "alice-token")
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/views"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -32,6 +33,10 @@ func (h *Hub) exportsView() *views.Exports {
 		Open:         h.openToProviders,
 		WithinPolicy: h.withinPolicy,
 		Grant:        h.claimBook().Grant,
+		Evolution:    h.evolution(),
+	})
+	h.models.rollouts.OnChange(func(_, _ *publicationv1alpha1.SchemaRollout, key logicalcluster.Key) {
+		view.FollowRollouts(key.Workspace)
 	})
 	h.models.exports.OnChange(view.FollowExport)
 	h.models.schemas.OnChange(view.FollowSchema)

@@ -59,6 +59,8 @@ type ExportsConfig struct {
 	// the workspace owner, if it has one, lets the caller, who is known in home,
 	// do what a says.
 	WithinPolicy func(ctx context.Context, owner *apisv1alpha2.APIExport, home logicalcluster.Name, a authorizer.Attributes) bool
+	// Evolution is about exports whose schemas change.
+	Evolution Evolution
 }
 
 // Exports is the view of providers: what an APIExport offers and claims, in all
@@ -79,6 +81,9 @@ var _ View = &Exports{}
 
 // NewExports returns the view.
 func NewExports(config ExportsConfig) *Exports {
+	if config.Evolution.RolledOut == nil {
+		config.Evolution = unchanging()
+	}
 	return &Exports{ask: config, offers: newOffers(config)}
 }
 

@@ -127,8 +127,9 @@ func (e *Exports) enter(ctx context.Context, t target.Target, a authorizer.Attri
 	}
 	ctx = v.enter(ctx)
 	ctx = keyspace.WithScope(ctx, keyspace.In(consumer).Selecting(s.selector(key, claims.OneWorkspace)).Selecting(written(key, asked, a)).Admitting())
+	ctx, release := e.asBound(ctx, made, s, consumer, a)
 	ctx, leave := e.hold(ctx, lasting{key: key, uid: made.export.UID, resource: asked, shown: s, consumer: consumer}, watch)
-	return ctx, leave, nil
+	return ctx, func() { leave(); release() }, nil
 }
 
 // written keeps the provider's own binding, which is always shown, from what is

@@ -3,6 +3,7 @@ package views
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -39,6 +40,9 @@ type offer struct {
 	schemas map[logicalcluster.Key]*apisv1alpha1.APIResourceSchema
 	owners  map[string][]*apisv1alpha2.APIExport
 	apis    map[madeOf]*catalog.API
+	choices []choice
+	// variants are made when somebody asks.
+	variants variants
 }
 
 // exhibit is one resource of an offer.
@@ -59,6 +63,7 @@ type madeOf struct {
 	version  string
 	kept     bool // whether there is a copy, which says how to convert
 	provider schemas.Provider
+	stored   string
 }
 
 // own reports whether the export offers the resource itself.
@@ -158,6 +163,11 @@ func (o *offers) slot(key logicalcluster.Key) *offerSlot {
 func (o *offers) current(made *offer, export *apisv1alpha2.APIExport) bool {
 	if made.export != export {
 		return false
+	}
+	for _, c := range made.choices {
+		if !o.stands(c) {
+			return false
+		}
 	}
 	for key, was := range made.schemas {
 		if now, _ := o.ask.Schemas.Get(key); now != was {
@@ -261,7 +271,8 @@ func (m *maker) lookUpOwners(s *exhibit, gr schema.GroupResource) bool {
 // api returns a resource as export offers it now, or nil while its schema is
 // missing or cannot be read.
 func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Name, resource *apisv1alpha2.ResourceSchema) *catalog.API {
-	key := logicalcluster.Key{Workspace: workspace, Name: resource.Schema}
+	c := m.choice(export, workspace, resource)
+	key := logicalcluster.Key{Workspace: workspace, Name: m.widest(workspace, resource, c)}
 	found, ok := m.ask.Schemas.Get(key)
 	m.schemas[key] = found
 	if !ok || found.Spec.Group != resource.Group || found.Spec.Names.Plural != resource.Name {
@@ -271,7 +282,7 @@ func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Nam
 	copyKey := logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: schemas.CopyName(found.UID, resource.Name, resource.Group)}
 	kept, _ := m.ask.Schemas.Get(copyKey)
 	m.schemas[copyKey] = kept
-	source := madeOf{schema: found.UID, version: found.ResourceVersion, kept: kept != nil, provider: provider}
+	source := madeOf{schema: found.UID, version: found.ResourceVersion, kept: kept != nil, provider: provider, stored: strings.Join(c.stored, ",")}
 	if m.last != nil && m.last.apis[source] != nil {
 		m.apis[source] = m.last.apis[source]
 		return m.apis[source]
@@ -291,6 +302,7 @@ func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Nam
 	if rules != nil {
 		schemas.ConvertInProcess(crd, rules.Key())
 	}
+	schemas.MakeReadable(crd, c.stored)
 	api := schemas.FromExport(crd, provider, m.ask.FullName(workspace, export.Name))
 	if rules != nil {
 		api.Converter = rules.Convert
