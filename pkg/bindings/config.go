@@ -62,6 +62,8 @@ type Config struct {
 	// CountStored returns how many objects a workspace has of a resource by exports
 	// of an identity.
 	CountStored func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) (int64, error)
+	// Forecast is filled in for those who are about to write exports.
+	Forecast *Forecast
 	// Look reads objects to see whether they fit a schema. Nil reads them through
 	// HubClient.
 	Look Look
@@ -142,6 +144,9 @@ func New(config Config) []loop.Controller {
 	rollouts := loop.New(loop.Config{Name: "schemarollouts", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileRollout})
 	k.bindings, k.followers, k.exports, k.rollouts = bindings, followers, exports, rollouts
 	k.cached, k.slices, k.endpoints = cached, cachedSlices, endpoints
+	if config.Forecast != nil {
+		config.Forecast.keeper.Store(k)
+	}
 	k.listenForEvolution() // before the index forgets bindings that are gone
 	k.listen()
 	k.listenForSlices()

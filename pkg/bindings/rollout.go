@@ -115,7 +115,12 @@ func RolledOut(rollouts []*publicationv1alpha1.SchemaRollout, export string, res
 // rollings returns what rollouts say of each resource of an export; nil where they
 // say nothing.
 func (k *keeper) rollings(where Workspace, export *apisv1alpha2.APIExport) []*rolling {
-	rollouts := ofExport(k.Rollouts.In(where.Name), export.Name)
+	return k.rollingsOf(where, export, k.Rollouts.In(where.Name))
+}
+
+// rollingsOf is rollings with other rollouts.
+func (k *keeper) rollingsOf(where Workspace, export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []*rolling {
+	rollouts = ofExport(rollouts, export.Name)
 	out := make([]*rolling, 0, len(export.Spec.Resources))
 	for _, resource := range export.Spec.Resources {
 		r := leading(rollouts, resource.Group, resource.Name)

@@ -31,15 +31,12 @@ func (k *keeper) survey(where Workspace, export *apisv1alpha2.APIExport) [][]sta
 	rollings := k.rollings(where, export)
 	out := make([][]standing, len(export.Spec.Resources))
 	uids := map[string]string{} // of schemas, by name
-	for _, key := range k.index.of(logicalcluster.Key{Workspace: where.Name, Name: export.Name}) {
-		binding, found := k.APIBindings.Get(key)
-		if !found || binding.Status.Phase != apisv1alpha2.APIBindingPhaseBound || binding.DeletionTimestamp != nil {
-			continue
-		}
+	for _, binding := range k.boundTo(logicalcluster.Key{Workspace: where.Name, Name: export.Name}) {
+		workspace := logicalcluster.From(binding)
 		for i := range export.Spec.Resources {
 			resource := &export.Spec.Resources[i]
 			if bound := boundAt(binding, resource.Group, resource.Name); bound != nil {
-				aim := aimOf(resource, rollings[i], key.Workspace, k.labelsOf(key.Workspace, rollings[i]))
+				aim := aimOf(resource, rollings[i], workspace, k.labelsOf(workspace, rollings[i]))
 				out[i] = append(out[i], standingOf(binding, bound, aim, k.uidOf(where, aim.schema, uids)))
 			}
 		}

@@ -74,7 +74,7 @@ func (h *Hub) buildControllers() error {
 			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
 			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
-			Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound,
+			Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		}),
 		scheduling.New(scheduling.Config{
@@ -106,6 +106,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
 			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check, h.schemaOf)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
+			{Name: "AtriumEvolution", Plugin: hubadmission.NewEvolution(&h.forecast)},
 			{Name: "AtriumPublications", Plugin: hubadmission.NewPublications(h.directory, h.rbac)},
 		},
 		h.tokenAdmission(),

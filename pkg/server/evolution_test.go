@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -507,4 +508,35 @@ func TestProvidersReadVersionsOfBefore(t *testing.T) {
 func (e *evolving) view() *client.Hub {
 	e.t.Helper()
 	return viewOf(e.t, "apiexport", e.provider.String()+"/gizmos", "alice-token")
+}
+
+// warnings collects what the hub warns of.
+type warnings struct{ texts []string }
+
+// HandleWarningHeader implements rest.WarningHandler.
+func (w *warnings) HandleWarningHeader(_ int, _ string, text string) { w.texts = append(w.texts, text) }
+
+// Who is about to write what others cannot follow is told so, and may.
+func TestOwnersAreWarned(t *testing.T) {
+	const group = "warned.evolution.test"
+	e := newEvolving(t, group, 2, gizmoOf("one", group, gizmoSize, "v1", "v2"))
+	e.store(gizmoOf("two", group, gizmoSize, "v1"))
+	heard := &warnings{}
+	config := rest.AnonymousClientConfig(restConfig(t, "base"))
+	config.BearerToken, config.WarningHandler = "alice-token", heard
+	hub, err := client.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := []byte(`[{"op":"replace","path":"/spec/resources/0/schema","value":"two.gizmos.` + group + `"}]`)
+	if _, err := client.APIExports(hub, e.provider).Patch(e.ctx, "gizmos", types.JSONPatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "gizmos." + group + `: 2 of 2 bindings would stay at the schema that they have, and not be moved to "two.gizmos.` + group + `": v2: this version was served and is not any more`
+	if len(heard.texts) != 1 || !strings.HasPrefix(heard.texts[0], want) {
+		t.Errorf("a dry run warns of %q", heard.texts)
+	}
+	if got := e.having("one"); len(got) != 2 {
+		t.Errorf("the dry run moved somebody: %v", got)
+	}
 }

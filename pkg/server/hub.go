@@ -23,6 +23,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/access"
 	"github.com/atriumhub/atrium/pkg/admission/policies"
 	"github.com/atriumhub/atrium/pkg/authentication"
+	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/conversions"
 	"github.com/atriumhub/atrium/pkg/customresources"
@@ -70,6 +71,7 @@ type Hub struct {
 	catalog     *catalog.Catalog
 	conversions *conversions.Conversions
 	convert     convert
+	forecast    bindings.Forecast
 
 	// build
 	authorizer *access.Chain
