@@ -3,7 +3,11 @@ package partition
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/klog/v2"
 
@@ -29,4 +33,14 @@ func errEverywhere(verb string) error {
 func foreign(key string, found, want logicalcluster.Name) error {
 	klog.ErrorS(ErrForeignObject, "Refusing an object", "key", key, "stamp", found, "workspace", want)
 	return ErrForeignObject
+}
+
+// sized says in words for its author that an object is larger than etcd stores:
+// etcd says so, or gRPC, which does not even send what is larger still.
+func sized(err error) error {
+	unsent := status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), "message larger than max")
+	if unsent || errors.Is(err, rpctypes.ErrRequestTooLarge) || errors.Is(err, rpctypes.ErrGRPCRequestTooLarge) {
+		return apierrors.NewRequestEntityTooLargeError("the object is larger than etcd stores, which is 1.5 MiB unless the hub's operator chose otherwise: split it")
+	}
+	return err
 }

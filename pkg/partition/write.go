@@ -21,7 +21,7 @@ func (s *store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err != nil {
 		return err
 	}
-	return s.Interface.Create(ctx, inner, obj, out, ttl)
+	return sized(s.Interface.Create(ctx, inner, obj, out, ttl))
 }
 
 // creatable decides whether obj may be created, stamps it, and returns the
@@ -122,7 +122,7 @@ func (s *store) GuaranteedUpdate(ctx context.Context, key string, out runtime.Ob
 		}
 		return updated, ttl, nil
 	}
-	return s.Interface.GuaranteedUpdate(ctx, inner, out, ignoreNotFound, nil, stamped, own(scope, cached))
+	return sized(s.Interface.GuaranteedUpdate(ctx, inner, out, ignoreNotFound, nil, stamped, own(scope, cached)))
 }
 
 // updatable decides whether current may be updated. The zero object stands for

@@ -54,3 +54,22 @@ func CallsOut(crd *apiextensionsv1.CustomResourceDefinition) bool {
 	_, inside := InProcessKey(host)
 	return !inside
 }
+
+// StoredVersion returns the version that objects of crd are stored in, or "" when
+// it is not served. Reading in it needs no conversion, unless there are objects
+// from before it was chosen.
+func StoredVersion(crd *apiextensionsv1.CustomResourceDefinition) string {
+	for i := range crd.Spec.Versions {
+		if version := &crd.Spec.Versions[i]; version.Storage && version.Served {
+			return version.Name
+		}
+	}
+	return ""
+}
+
+// MayCallOut reports whether a request in a version of crd may wait for a webhook
+// outside of the hub.
+func MayCallOut(crd *apiextensionsv1.CustomResourceDefinition, version string) bool {
+	stored := crd.Status.StoredVersions
+	return CallsOut(crd) && (StoredVersion(crd) != version || len(stored) != 1 || stored[0] != version)
+}

@@ -1,6 +1,7 @@
 package crds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,15 +55,15 @@ func (c *Controller) finish(ctx context.Context, key logicalcluster.Key, crd *ap
 	return loop.Result{}, c.letGo(ctx, key, crd, "InstanceDeletionCompleted", "removed all instances, which no request could reach any more")
 }
 
-// reachable returns a version under which requests reach the objects of crd,
-// or "" when none does: no version is served, or requests for the resource go
+// reachable returns a version under which requests reach the objects of crd, if
+// possible without converting them, or "" when none does: no version is served, or requests for the resource go
 // to an API that comes before the definition.
 func (c *Controller) reachable(ws logicalcluster.Name, crd *apiextensionsv1.CustomResourceDefinition) string {
 	api, ok := c.config.Catalog.Lookup(ws, schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Status.AcceptedNames.Plural})
 	if !ok || api.Origin != catalog.Local || api.CRD.Name != crd.Name || len(api.Versions) == 0 {
 		return ""
 	}
-	return api.Versions[0]
+	return cmp.Or(schemas.StoredVersion(api.CRD), api.Versions[0])
 }
 
 // foreign reports whether the objects of gr are those of an API that comes
