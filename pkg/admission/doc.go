@@ -11,6 +11,7 @@
 //	Tokens      tokens are for their workspace, and lie in Secrets as they are made
 //	Authentication  configurations of issuers are compiled before they are stored
 //	Definitions conversion webhooks are ones that the hub can and may call
+//	Convertible objects can be had in every version of their resource
 //
 // InStoredVersion has all of them judge objects in the version that is stored.
 // Chain joins them, and what other rooms bring along, in one order for native

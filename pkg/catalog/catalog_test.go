@@ -14,6 +14,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -147,6 +148,36 @@ func TestHash(t *testing.T) {
 	c.SetBound("a", nil, compute)
 	if c.Served("a").Hash == empty {
 		t.Error("a bound API does not show in the hash")
+	}
+}
+
+// TestManyWorkspacesFewShapes: what thousands of workspaces installed alike is kept
+// once, and nothing of it when they have gone.
+func TestManyWorkspacesFewShapes(t *testing.T) {
+	const workspaces, definitions = 5000, 10
+	c := newCatalog()
+	unused := 0
+	c.OnUnused(func(string) { unused++ })
+	for w := range workspaces {
+		ws := logicalcluster.Name(fmt.Sprint("w", w))
+		for d := range definitions {
+			one := crd(schema.GroupResource{Group: "example.io", Resource: fmt.Sprint("r", d)}, "the same everywhere")
+			one.UID, one.ResourceVersion = types.UID(fmt.Sprint(w, "-", d)), fmt.Sprint(w)
+			one.Labels, one.Annotations = map[string]string{"of": string(ws)}, map[string]string{"of": string(ws)}
+			c.Upsert(ws, one)
+		}
+	}
+	if diff := cmp.Diff(Stats{Workspaces: workspaces, Sets: 1, Shapes: definitions}, c.Stats()); diff != "" || unused != 0 {
+		t.Errorf("%s, %d unused", diff, unused)
+	}
+	for w := range workspaces {
+		ws := logicalcluster.Name(fmt.Sprint("w", w))
+		for d := range definitions {
+			c.Delete(ws, fmt.Sprintf("r%d.example.io", d))
+		}
+	}
+	if diff := cmp.Diff(Stats{}, c.Stats()); diff != "" || unused != definitions {
+		t.Errorf("%s, %d unused", diff, unused)
 	}
 }
 

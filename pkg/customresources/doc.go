@@ -7,5 +7,6 @@
 // request's context, for the storage below; nothing here looks at it.
 //
 // Handlers are made when a shape is first asked for and torn down when the
-// shape is retired or nobody has asked for it in a while.
+// shape is retired, when nobody has asked for it in a while, or when all together
+// would hold too much.
 package customresources

@@ -32,6 +32,8 @@ const (
 	DefaultRequestTimeout = time.Minute
 	// DefaultMinRequestTimeout is the least time a watch is given.
 	DefaultMinRequestTimeout = 30 * time.Minute
+	// DefaultBudget is how many bytes all handlers may hold, by estimate.
+	DefaultBudget = 512 << 20
 )
 
 // Config is what all handlers share. Zero durations stand for the defaults.
@@ -56,6 +58,9 @@ type Config struct {
 	MaxRequestBodyBytes int64
 	// IdleAfter is how long a shape nobody asks for keeps its handler.
 	IdleAfter time.Duration
+	// Budget is how many bytes all handlers may hold, by estimate. Tenants can
+	// think of any number of large definitions that differ.
+	Budget int64
 	// Keep names shapes whose handlers stay although they are idle, such as
 	// those of the hub's own kinds; nil keeps none.
 	Keep func(shape string) bool
@@ -83,6 +88,9 @@ func New(config Config) (*Handlers, error) {
 	}
 	if config.IdleAfter == 0 {
 		config.IdleAfter = DefaultIdleAfter
+	}
+	if config.Budget == 0 {
+		config.Budget = DefaultBudget
 	}
 	if config.Keep == nil {
 		config.Keep = func(string) bool { return false }
@@ -176,10 +184,18 @@ func (h *Handlers) entry(api *schemas.API) (*served, error) {
 		value, _ = h.served.LoadOrStore(api.Shape, &served{used: h.config.Clock.Now()})
 	}
 	entry := value.(*served)
-	entry.once.Do(func() { entry.handler, entry.world, entry.err = h.make(api, entry.opened) })
+	made := false
+	entry.once.Do(func() {
+		entry.handler, entry.world, entry.err = h.make(api, entry.opened)
+		made = true
+	})
 	if entry.err != nil {
 		h.served.CompareAndDelete(api.Shape, entry) // the next request tries again
 		return nil, entry.err
+	}
+	if made {
+		entry.weighed(weigh(api.CRD))
+		h.makeRoom(api.Shape)
 	}
 	return entry, nil
 }

@@ -24,6 +24,7 @@ type served struct {
 	mu       sync.Mutex
 	retired  bool
 	requests int
+	weight   int64
 	used     time.Time
 	watches  map[*context.CancelCauseFunc]struct{}
 	stores   []func() // each closes one; may be called twice
@@ -82,6 +83,19 @@ func (s *served) idleSince(t time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests == 0 && s.used.Before(t)
+}
+
+// weighed notes what the handler holds.
+func (s *served) weighed(weight int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.weight = weight
+}
+
+func (s *served) standing(shape string) standing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return standing{shape: shape, weight: s.weight, busy: s.requests > 0, used: s.used}
 }
 
 // retire refuses further requests, ends the watches, and has the upstream

@@ -105,6 +105,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 			{Name: "AtriumStatus", Plugin: hubadmission.NewStatus()},
 			{Name: "AtriumDefinitions", Plugin: hubadmission.NewDefinitions(h.egress.Check)},
 			{Name: "AtriumExports", Plugin: hubadmission.NewExports(h.directory, h.catalog.Builtin, h.hubGroup, h.egress.Check, h.schemaOf)},
+			{Name: "AtriumConvertible", Plugin: hubadmission.NewConvertible(h.serving)},
 			{Name: "AtriumBindings", Plugin: hubadmission.NewBindings(h.directory, h.rbac)},
 			{Name: "AtriumEvolution", Plugin: hubadmission.NewEvolution(&h.forecast)},
 			{Name: "AtriumPublications", Plugin: hubadmission.NewPublications(h.directory, h.rbac)},

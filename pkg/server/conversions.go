@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -94,4 +95,17 @@ func webhookOwner(api *schemas.API, req *http.Request) logicalcluster.Name {
 	scope, _ := keyspace.ScopeFrom(req.Context())
 	workspace, _ := scope.Workspace()
 	return workspace
+}
+
+// serving returns the API that a request for resource is served by.
+func (h *Hub) serving(ctx context.Context, resource schema.GroupResource) (*schemas.API, bool) {
+	if set, viewed := h.viewSet(ctx); viewed {
+		return set.Lookup(resource)
+	}
+	scope, _ := keyspace.ScopeFrom(ctx)
+	workspace, single := scope.Workspace()
+	if !single {
+		return nil, false
+	}
+	return h.catalog.Lookup(workspace, resource)
 }
