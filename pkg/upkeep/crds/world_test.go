@@ -46,6 +46,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/partition"
+	"github.com/atriumhub/atrium/pkg/schemas"
 	"github.com/atriumhub/atrium/pkg/upkeep/crds"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -228,7 +229,7 @@ func (c *chain) dispatch(ws logicalcluster.Name, info *apirequest.RequestInfo, w
 		defer release()
 		req = req.WithContext(held)
 	}
-	c.world.handlers.Serve(api.CRD, api.Shape, w, req)
+	c.world.handlers.Serve(api, w, req)
 }
 
 // definitions returns a client for the definitions of ws.
