@@ -25,7 +25,7 @@ LDFLAGS := -s -w \
 
 # Packages that can be raced without compiling Kubernetes a second time.
 PURE := ./sdk/... ./internal/... ./pkg/identity/... ./pkg/keyspace/... ./pkg/loop/... ./pkg/schemas/... ./pkg/catalog/... \
-	./pkg/directory/... ./pkg/egress/... ./pkg/failpoint/... ./pkg/homes/naming/... ./pkg/mounts/doors/... ./pkg/nesting/... ./pkg/roster/... ./pkg/claims/... ./pkg/inventory/... ./pkg/scheduling/... ./pkg/syncer/...
+	./pkg/directory/... ./pkg/egress/... ./pkg/failpoint/... ./pkg/homes/naming/... ./pkg/mounts/doors/... ./pkg/nesting/... ./pkg/roster/... ./pkg/claims/... ./pkg/inflight/... ./pkg/inventory/... ./pkg/scheduling/... ./pkg/syncer/...
 
 GENERATED := config/crds sdk/apis
 

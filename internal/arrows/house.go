@@ -19,7 +19,7 @@ var House = []Floor{
 	{"F0.5", "the client's door", []string{"sdk/client"}},
 	{"F1.0", "who is who", []string{"pkg/identity"}},
 	{"F1.1", "pure logic", []string{
-		"pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
+		"pkg/inflight", "pkg/keyspace", "pkg/schemas", "pkg/schemas/celconversion", "pkg/scheduling/decide", "pkg/syncer/transform", "pkg/target", "pkg/workspaces/prepare",
 		"pkg/homes/naming", "pkg/mounts/doors", "pkg/roster", "pkg/claims",
 		"pkg/publications/decide", "pkg/schemas/fit",
 		"pkg/nesting", "pkg/elastic",

@@ -1,6 +1,7 @@
 // Package admission judges and completes writes before they are stored:
 //
 //	Namespaces  a namespaced object needs a living namespace in its workspace
+//	Providers   what providers write by a claim gets the labels it is for
 //	Reserved    labels and annotations that decide about others are the hub's
 //	Tenancy     Workspaces are prepared, LogicalClusters are the hub's
 //	Types       who writes a WorkspaceType may do himself what it does to others
@@ -10,6 +11,7 @@
 //	Depth       objects cannot be nested so deeply that they cost seconds
 //	Tokens      tokens are for their workspace, and lie in Secrets as they are made
 //	Authentication  configurations of issuers are compiled before they are stored
+//	Claims      objects have just the labels that permission claims make
 //	Definitions conversion webhooks are ones that the hub can and may call
 //	Convertible objects can be had in every version of their resource
 //

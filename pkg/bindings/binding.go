@@ -24,6 +24,11 @@ const (
 	purgeRetry = 500 * time.Millisecond
 	// turnRetry is when a binding is looked at again that let an older one pass.
 	turnRetry = 20 * time.Millisecond
+	// writesRetry is how often it is looked whether writes have ended.
+	writesRetry = 100 * time.Millisecond
+	// turn is how long the labels of one workspace are worked on while others wait,
+	// nextTurn when it goes on if nobody does.
+	turn, nextTurn = time.Second, time.Millisecond
 )
 
 // reconcileBinding brings the status of one binding up to date, or, when it is
@@ -84,6 +89,10 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	if k.yields(key, f) {
 		return loop.Result{After: turnRetry}, nil
 	}
+	if lacking := undressed(f); lacking != nil {
+		// The changed object comes back by itself.
+		return loop.Result{}, k.patch(ctx, bindingsGVR, key, lacking)
+	}
 	if err := k.evolve(ctx, key, &f); err != nil {
 		return loop.Result{}, err
 	}
@@ -96,8 +105,12 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	if k.pending(f) && conditionsv1alpha1.IsTrue(status.Conditions, apisv1alpha2.BindingUpToDate) {
 		return k.adopt(ctx, key, f, status)
 	}
+	relabel := k.answerClaims(key, f, &status)
 	if err := k.writeStatus(ctx, key, binding, status); err != nil {
 		return loop.Result{}, err
+	}
+	if relabel {
+		k.queueLabels(key)
 	}
 	if left, err := k.sweep(ctx, key, f); err != nil || left {
 		return loop.Result{After: sweepRetry}, err
@@ -171,6 +184,7 @@ func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, bindin
 		"status": map[string]any{
 			"phase": status.Phase, "apiExportClusterName": status.APIExportClusterName,
 			"boundResources": status.BoundResources, "conditions": status.Conditions,
+			"appliedPermissionClaims": status.AppliedPermissionClaims, "exportPermissionClaims": status.ExportPermissionClaims,
 		},
 	}, "status")
 	if err != nil {
@@ -210,6 +224,9 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 		}
 	}
 	if len(left) == 0 {
+		if ended, err := k.endClaims(ctx, key, binding); !ended {
+			return loop.Result{}, err
+		}
 		return loop.Result{}, k.patchFinalizers(ctx, key, binding, slices.Delete(slices.Clone(binding.Finalizers), at, at+1))
 	}
 	status := *binding.Status.DeepCopy()

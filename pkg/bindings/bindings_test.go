@@ -70,7 +70,9 @@ type world struct {
 	stored map[logicalcluster.Name][]map[string]any
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*Config) {}) }
+
+func newWorldWith(t *testing.T, change func(*Config)) *world {
 	clock := clocktesting.NewFakeClock(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
 	w := &world{
 		t: t, clock: clock, driver: inventorytest.NewDriver(clock), Hub: inventorytest.NewHub(clock),
@@ -96,7 +98,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.rollouts = inventorytest.Collect(w.Hub, rolloutsGVR, func() *publicationv1alpha1.SchemaRollout { return &publicationv1alpha1.SchemaRollout{} })
 	w.workspaces = inventorytest.Collect(w.Hub, workspacesGVR, func() *tenancyv1alpha1.Workspace { return &tenancyv1alpha1.Workspace{} })
-	k := newKeeper(Config{
+	config := Config{
 		Rollouts: w.rollouts, Workspaces: w.workspaces, Labels: w.labels, CountStored: w.countStored, Look: w.look,
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
@@ -104,13 +106,16 @@ func newWorld(t *testing.T) *world {
 		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
 		Reach: w.reach, PurgeStored: w.purgeStored, Move: w.move, Conversions: w.conversions, EndpointSlices: w.endpoints,
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
-	}, w)
+	}
+	change(&config)
+	k := newKeeper(config, w)
 	w.keeper = k
 	k.cached, k.slices = w.driver.Queue(k.reconcileCached), w.driver.Queue(k.reconcileCachedSlice)
 	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
 	k.rollouts = w.driver.Queue(k.reconcileRollout)
 	k.endpoints = w.driver.Queue(k.reconcileSlice)
 	k.listenForEvolution()
+	k.permissionQueues = permissionQueues{w.driver.Queue(k.reconcileLabels), w.driver.Queue(k.reconcileLabels)}
 	k.listen()
 	k.listenForSlices()
 	return w

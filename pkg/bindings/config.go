@@ -89,13 +89,20 @@ type Config struct {
 	// definition of the workspace to where they are by an identity, or back. It
 	// returns how many.
 	Move func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string, back bool, limit int) (int, error)
+	// Permissions are for permission claims.
+	Permissions Permissions
+	// OnServed registers a function to be told of workspaces when what they serve
+	// changes. Nil is never.
+	OnServed func(func(logicalcluster.Name))
 }
 
 // keeper is what the loops share.
 type keeper struct {
 	Config
-	hub     hub
-	natives map[string]bool
+	permissionQueues
+	relabels relabels
+	hub      hub
+	natives  map[string]bool
 	// everywhere is the part of natives that is served without a binding.
 	everywhere map[string]bool
 	bindings   queue
@@ -150,15 +157,20 @@ func New(config Config) []loop.Controller {
 	k.listenForEvolution() // before the index forgets bindings that are gone
 	k.listen()
 	k.listenForSlices()
+	permissions := k.permissionLoops()
 	synced := []<-chan struct{}{
 		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.Conversions.Synced(), config.CustomResourceDefinitions.Synced(),
 		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(),
 		config.Rollouts.Synced(), config.Workspaces.Synced(),
 	}
-	return []loop.Controller{
+	loops := []loop.Controller{
 		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
 		gated{endpoints, synced}, gated{rollouts, synced}, leftovers{k},
 	}
+	for _, labels := range permissions {
+		loops = append(loops, gated{labels, synced})
+	}
+	return loops
 }
 
 func newKeeper(config Config, hub hub) *keeper {

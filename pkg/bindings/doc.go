@@ -26,4 +26,7 @@
 //	    are stored in can be read, whoever accepts what.
 //	B8: which schema a workspace is meant to have follows from the export, its
 //	    SchemaRollouts and the workspace, never from what it had.
+//	B9: a claim that was withdrawn, by whomever, is noted down as applied until no
+//	    object has a label by it any more, nor can get one from a write that is
+//	    under way.
 package bindings

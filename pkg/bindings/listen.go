@@ -25,6 +25,7 @@ type queue interface {
 func (k *keeper) listen() {
 	k.APIBindings.OnChange(func(before, after *apisv1alpha2.APIBinding, key logicalcluster.Key) {
 		k.ahead.observe(key, after)
+		k.noteAnswers(before, after, key)
 		if after != nil {
 			k.bindings.Enqueue(key)
 			return
@@ -36,12 +37,16 @@ func (k *keeper) listen() {
 		if after != nil {
 			k.exports.Enqueue(key)
 		}
+		k.noteClaims(before, after, key)
 		if before != nil && after != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec) &&
 			before.Status.IdentityHash == after.Status.IdentityHash {
 			return
 		}
 		k.wakeBindingsTo(key)
 	})
+	if k.OnServed != nil {
+		k.OnServed(k.servedChanged)
+	}
 	k.Schemas.OnChange(func(before, after *apisv1alpha1.APIResourceSchema, key logicalcluster.Key) {
 		switch {
 		case key.Workspace == logicalcluster.SystemBoundCRDs:
@@ -52,6 +57,7 @@ func (k *keeper) listen() {
 	})
 	k.listenToCached()
 	k.CustomResourceDefinitions.OnChange(func(before, after *apiextensionsv1.CustomResourceDefinition, key logicalcluster.Key) {
+		k.servedChanged(key.Workspace)
 		if after == nil {
 			k.adoptions.forget(key)
 		}

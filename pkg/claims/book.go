@@ -135,6 +135,13 @@ func Ended(binding *apisv1alpha2.APIBinding) bool {
 		conditionsv1alpha1.IsTrue(binding.Status.Conditions, apisv1alpha2.BindingResourceDeleteSuccess)
 }
 
+// LabelsIn returns those labels that claims make.
+func LabelsIn(set map[string]string) map[string]string {
+	in := maps.Clone(set)
+	maps.DeleteFunc(in, func(key, _ string) bool { return !IsLabel(key) })
+	return in
+}
+
 // Exactly returns labels with those that claims make being just the given ones,
 // and whether that is a change.
 func Exactly(set, given map[string]string) (map[string]string, bool) {

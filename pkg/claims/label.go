@@ -24,7 +24,7 @@ type Export struct {
 
 // Hash stands for the export in the names and values of labels.
 func (e Export) Hash() string {
-	return hash([]byte(e.Workspace.Path().Join(e.Name).String()))
+	return apisv1alpha2.BindingExportLabelValue(e.Workspace, e.Name)
 }
 
 // LabelKey is the label that marks what the export has claimed.
@@ -88,6 +88,12 @@ func ending(verbs []string) string {
 	default:
 		return openToNone
 	}
+}
+
+// plain returns the value of a label without its ending.
+func plain(value string) string {
+	hash, _, _ := strings.Cut(value, "-")
+	return hash
 }
 
 // Reach is what a request through a view asks for.

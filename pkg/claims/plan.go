@@ -70,7 +70,7 @@ func Make(applied, usable []apisv1alpha2.ScopedPermissionClaim, settled bool) Pl
 	if len(p.Sweep) == 0 {
 		p.Record = p.After // only verbs differ, or nothing
 	}
-	p.Signature = signature(p.Record, p.After)
+	p.Signature = signature(p.Record, p.After, p.Sweep)
 	return p
 }
 
@@ -112,7 +112,7 @@ func sortClaims(claims []apisv1alpha2.ScopedPermissionClaim) {
 	})
 }
 
-func signature(parts ...[]apisv1alpha2.ScopedPermissionClaim) string {
+func signature(parts ...any) string {
 	data, err := json.Marshal(parts)
 	if err != nil {
 		panic(fmt.Sprintf("claims: claims cannot be written as JSON: %v", err))

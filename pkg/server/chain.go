@@ -49,6 +49,7 @@ func (h *Hub) chain(config *genericapiserver.Config) []link {
 		h.issuers.WithDocuments,
 		h.discover,
 		shallow(config),
+		h.countWrites,
 		h.dispatch,
 	}
 }

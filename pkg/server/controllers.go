@@ -76,6 +76,7 @@ func (h *Hub) buildControllers() error {
 			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
 			Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
 			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
+			Permissions: h.permissions(), OnServed: h.catalog.OnRebound,
 		}),
 		scheduling.New(scheduling.Config{
 			HubClient: h.hubClient, HubURL: h.baseURL,
@@ -93,10 +94,12 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 	stored := func(ctx context.Context, workspace logicalcluster.Name, name string) (*corev1.Namespace, error) {
 		return h.hubClient.Kubernetes(workspace.Path()).CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 	}
+	first, last := h.claimAdmission()
 	return hubadmission.Chain(slices.Concat(
 		[]hubadmission.Named{
 			// First, so that the hub's own judge what it makes.
 			{Name: "AtriumMutatingPolicies", Plugin: h.policies.Mutating()},
+			first,
 			{Name: "AtriumNamespaces", Plugin: hubadmission.NewNamespaces(h.models.namespaces.Get, stored)},
 			{Name: "AtriumReserved", Plugin: hubadmission.NewReserved()},
 			{Name: "AtriumTenancy", Plugin: hubadmission.NewTenancy(h.directory, h.directory.Types(h.models.workspaceTypes), h.rbac, h.requiredGroups, h.typeID, h.baseURL)},
@@ -112,6 +115,7 @@ func (h *Hub) admission(parts viewParts) admission.Interface {
 		},
 		h.tokenAdmission(),
 		parts.admission,
+		[]hubadmission.Named{last}, // whatever labels the others make, those of claims are these
 		[]hubadmission.Named{
 			{Name: "AtriumWebhookConfigurations", Plugin: policies.NewConfigurations()},
 			// Last, as what it sees is what is stored.

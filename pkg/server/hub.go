@@ -33,6 +33,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/etcd"
 	"github.com/atriumhub/atrium/pkg/failpoint"
 	"github.com/atriumhub/atrium/pkg/homes"
+	"github.com/atriumhub/atrium/pkg/inflight"
 	"github.com/atriumhub/atrium/pkg/loop"
 	mountproxy "github.com/atriumhub/atrium/pkg/mounts/proxy"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
@@ -94,6 +95,7 @@ type Hub struct {
 	waiting     *discovery.Handler
 	server      *genericapiserver.GenericAPIServer
 	controllers []loop.Controller
+	writes      inflight.Writes
 
 	// run
 	ready   atomic.Bool

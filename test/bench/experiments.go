@@ -29,6 +29,7 @@ func experiments() []experiment {
 		{"authorize", "an authorized request with N workspaces, and with 10", measureAuthorize},
 		{"list", "LIST and WATCH in one workspace with N others, and alone", measureList},
 		{"watchers", "one workspace with idle watchers in others, and without", measureWatchers},
+		{"claims", "a claim that N bindings have accepted comes into force, and goes", measureClaims},
 		{"restart", "exec to ready, with N workspaces", measureRestart},
 		{"publish", "bind an API in all workspaces, and unbind it", measurePublish},
 		{"provider", "an export bound in N workspaces, watched by its provider", measureProvider},
