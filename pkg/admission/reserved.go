@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/identity"
 	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 )
 
 // Reserved keeps tenants from writing the metadata by which objects are put on
@@ -45,9 +47,17 @@ func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admissio
 		decide.RestoreReserved(old, object)
 	}
 	if key := decide.ReservedMetadataChange(old, object); key != "" {
-		return admission.NewForbidden(a, fmt.Errorf("%s is reserved: only the hub writes it. To place objects, create a Placement", key))
+		return admission.NewForbidden(a, fmt.Errorf("%s is reserved: only the hub writes it. %s", key, insteadOf(key)))
 	}
 	return nil
+}
+
+// insteadOf says how to get what who writes key may have in mind.
+func insteadOf(key string) string {
+	if strings.Contains(key, apisv1alpha2.APIExportPermissionClaimLabelPrefix) {
+		return "To let a provider see objects, accept its claim in the APIBinding"
+	}
+	return "To place objects, create a Placement"
 }
 
 func (p *Reserved) metadata(ctx context.Context, a admission.Attributes) (object, old metav1.Object, ok bool) {

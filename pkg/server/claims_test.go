@@ -389,7 +389,7 @@ func TestClaimLabelsCannotBeForged(t *testing.T) {
 	none("create", made.Labels)
 	core := alice.Kubernetes(m.consumers[0]).CoreV1()
 	made.Labels = forged
-	if _, err := core.ConfigMaps("default").Update(ctx, made, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) {
+	if _, err := core.ConfigMaps("default").Update(ctx, made, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "accept its claim in the APIBinding") {
 		t.Errorf("update: %v", err)
 	}
 	patch := []byte(fmt.Sprintf(`{"metadata":{"labels":{%q:%q}}}`, m.label(), claims.ClaimHash(all)))

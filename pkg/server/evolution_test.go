@@ -510,18 +510,20 @@ func (e *evolving) view() *client.Hub {
 	return viewOf(e.t, "apiexport", e.provider.String()+"/gizmos", "alice-token")
 }
 
-// warnings collects what the hub warns of.
-type warnings struct{ texts []string }
+// heardWarnings collects what the hub warns of.
+type heardWarnings struct{ texts []string }
 
 // HandleWarningHeader implements rest.WarningHandler.
-func (w *warnings) HandleWarningHeader(_ int, _ string, text string) { w.texts = append(w.texts, text) }
+func (w *heardWarnings) HandleWarningHeader(_ int, _ string, text string) {
+	w.texts = append(w.texts, text)
+}
 
 // Who is about to write what others cannot follow is told so, and may.
 func TestOwnersAreWarned(t *testing.T) {
 	const group = "warned.evolution.test"
 	e := newEvolving(t, group, 2, gizmoOf("one", group, gizmoSize, "v1", "v2"))
 	e.store(gizmoOf("two", group, gizmoSize, "v1"))
-	heard := &warnings{}
+	heard := &heardWarnings{}
 	config := rest.AnonymousClientConfig(restConfig(t, "base"))
 	config.BearerToken, config.WarningHandler = "alice-token", heard
 	hub, err := client.New(config)
