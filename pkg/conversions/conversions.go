@@ -129,12 +129,7 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 // certificate authorities the definition trusts; without any they are those of
 // the machine.
 func (c *Conversions) outside() *rest.Config {
-	config := &rest.Config{
-		UserAgent: "atrium-conversion",
-		Timeout:   c.config.Timeout + time.Second, // outside is more exact, and says why
-		Dial:      c.config.Door.DialContext,
-		Proxy:     func(*http.Request) (*url.URL, error) { return nil, nil },
-	}
+	config := c.config.Door.RESTConfig("atrium-conversion", c.config.Timeout+time.Second) // outside is more exact, and says why
 	config.Wrap(func(inner http.RoundTripper) http.RoundTripper { return outside{inner, c.config} })
 	return config
 }

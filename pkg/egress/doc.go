@@ -7,6 +7,7 @@
 //	door := egress.New(policy)
 //	client := door.Client(nil, 1<<20)     // fetch a small document
 //	transport := door.Transport(nil)      // proxy, stream
+//	config := door.RESTConfig("me", t)    // what client-go makes
 //
 // Invariants:
 //

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
+
+	"k8s.io/client-go/rest"
 )
 
 const (
@@ -77,6 +80,19 @@ func (d *Door) Transport(config *tls.Config) *http.Transport {
 		MaxIdleConns:           maxIdle,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		ForceAttemptHTTP2:      true,
+	}
+}
+
+// RESTConfig is for client-go, which makes its own transports: without credentials
+// of the hub, and behind the door.
+func (d *Door) RESTConfig(userAgent string, timeout time.Duration) *rest.Config {
+	return &rest.Config{
+		UserAgent: userAgent,
+		Timeout:   timeout,
+		Dial:      d.DialContext,
+		// Not nil: that would be a proxy from the environment, which connects in
+		// the hub's stead (E2).
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 	}
 }
 

@@ -3,7 +3,6 @@ package views
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -24,24 +23,18 @@ func (l *Lifecycle) Resolve(_ context.Context, path string) (target.Target, keys
 		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected /services/%s/<workspace>:<type>/clusters/<workspace ID or *>/..., as in status.virtualWorkspaces of the WorkspaceType",
 			ErrMalformed, what, target.Shorten(got), l.kind)
 	}
-	prefix := "/services/" + l.kind + "/"
-	segments := strings.SplitN(strings.TrimPrefix(path, prefix), "/", 4)
-	if !strings.HasPrefix(path, prefix) || len(segments) < 3 || segments[1] != "clusters" {
+	segments, of, inner, ok := split(path, l.kind, 1)
+	if !ok {
 		return refuse("path", path)
 	}
 	home, name := logicalcluster.Path(segments[0]).Split()
-	workspace := logicalcluster.Name(segments[2])
+	workspace := logicalcluster.Name(of)
 	switch {
 	case !isWorkspace(home) || len(validation.IsDNS1123Subdomain(name)) > 0:
 		return refuse(l.role, segments[0])
 	case workspace != logicalcluster.Wildcard && !workspace.IsValid():
-		return refuse("workspace", segments[2])
-	}
-	inner := "/"
-	if len(segments) == 4 {
-		inner += segments[3]
-	}
-	if inner == "/clusters" || strings.HasPrefix(inner, "/clusters/") {
+		return refuse("workspace", of)
+	case isNested(inner):
 		return refuse("nested path", inner)
 	}
 	view := &target.View{Kind: l.kind, Name: segments[0], Target: name}
@@ -52,12 +45,6 @@ func (l *Lifecycle) Resolve(_ context.Context, path string) (target.Target, keys
 	}
 	t.Identity, view.Key = identity, identity.String()+":"+name
 	return t, l.scopeOf(workspace, view.Key), inner, nil
-}
-
-// isWorkspace reports whether path can name a workspace.
-func isWorkspace(path logicalcluster.Path) bool {
-	name, single := path.Name()
-	return path.IsValid() || single && name.IsValid()
 }
 
 // scopeOf lets only LogicalClusters that wait for id exist. Of another kind no

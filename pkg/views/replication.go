@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/utils/lru"
@@ -65,37 +63,17 @@ func (r *Replication) Kind() string { return ReplicationKind }
 //
 // A workspace is one that has bound what the slice shows: any other is nowhere.
 func (r *Replication) Resolve(_ context.Context, path string) (target.Target, keyspace.Scope, string, error) {
-	refuse := func(what, got string) (target.Target, keyspace.Scope, string, error) {
-		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected /services/%s/<workspace>/<ClusterCachedResourceEndpointSlice>/clusters/<workspace or *>/..., as in status.endpoints of the slice",
-			ErrMalformed, what, target.Shorten(got), ReplicationKind)
+	a, err := addressOf(path, ReplicationKind, "ClusterCachedResourceEndpointSlice", "the slice")
+	if err != nil {
+		return target.Target{}, keyspace.Scope{}, "", err
 	}
-	rest, ok := strings.CutPrefix(path, "/services/"+ReplicationKind+"/")
-	segments := strings.SplitN(rest, "/", 5)
-	if !ok || len(segments) < 4 || segments[2] != "clusters" {
-		return refuse("path", path)
-	}
-	owner, name, consumer := logicalcluster.Path(segments[0]), segments[1], logicalcluster.Path(segments[3])
-	inner := "/"
-	if len(segments) == 5 {
-		inner += segments[4]
-	}
-	switch {
-	case !isWorkspace(owner):
-		return refuse("workspace of the slice", segments[0])
-	case len(validation.IsDNS1123Subdomain(name)) > 0:
-		return refuse("slice", name)
-	case consumer != logicalcluster.Wildcard.Path() && !isWorkspace(consumer):
-		return refuse("workspace", segments[3])
-	case isNested(inner):
-		return refuse("nested path", inner)
-	}
-	t := target.Target{Path: consumer, View: &target.View{Kind: ReplicationKind, Name: owner.Join(name).String(), Target: name}}
-	home, found := r.ask.Resolve(owner)
+	t := a.target(ReplicationKind)
+	home, found := r.ask.Resolve(a.owner)
 	if !found {
-		return t, keyspace.Nowhere(), inner, nil
+		return t, keyspace.Nowhere(), a.inner, nil
 	}
 	t.Identity = home
-	return t, r.reach(sliceOf(t), consumer), inner, nil
+	return t, r.reach(sliceOf(t), a.consumer), a.inner, nil
 }
 
 func sliceOf(t target.Target) logicalcluster.Key {

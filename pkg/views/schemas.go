@@ -91,21 +91,16 @@ func (s *Schemas) Resolve(_ context.Context, path string) (target.Target, keyspa
 	refuse := func(what, got string) (target.Target, keyspace.Scope, string, error) {
 		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected /services/%s/<workspace>/clusters/*/...", ErrMalformed, what, target.Shorten(got), SchemasKind)
 	}
-	rest, ok := strings.CutPrefix(path, "/services/"+SchemasKind+"/")
-	segments := strings.SplitN(rest, "/", 4)
-	if !ok || len(segments) < 3 || segments[1] != "clusters" {
+	segments, of, inner, ok := split(path, SchemasKind, 1)
+	if !ok {
 		return refuse("path", path)
 	}
-	consumer, provider := logicalcluster.Path(segments[0]), logicalcluster.Path(segments[2])
-	inner := "/"
-	if len(segments) == 4 {
-		inner += segments[3]
-	}
+	consumer, provider := logicalcluster.Path(segments[0]), logicalcluster.Path(of)
 	switch {
 	case !isWorkspace(consumer):
 		return refuse("workspace", segments[0])
 	case provider != logicalcluster.Wildcard.Path() && !isWorkspace(provider):
-		return refuse("workspace of a provider", segments[2])
+		return refuse("workspace of a provider", of)
 	case isNested(inner):
 		return refuse("nested path", inner)
 	}

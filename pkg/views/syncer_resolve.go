@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -18,10 +17,7 @@ import (
 // SyncerKind is the segment after /services/ and the Kind of target.View.
 const SyncerKind = "syncer"
 
-const (
-	syncerPrefix = "/services/" + SyncerKind + "/"
-	syncerShape  = "/services/syncer/<workspace ID>/<sync target>/<UID>/clusters/<workspace ID or *>/..., as in status.virtualWorkspaces of the SyncTarget"
-)
+const syncerShape = "/services/syncer/<workspace ID>/<sync target>/<UID>/clusters/<workspace ID or *>/..., as in status.virtualWorkspaces of the SyncTarget"
 
 var uidExp = regexp.MustCompile(`^[-0-9a-zA-Z]{1,64}$`)
 
@@ -32,11 +28,11 @@ func (s *Syncer) Resolve(_ context.Context, path string) (target.Target, keyspac
 	refuse := func(what, got string) (target.Target, keyspace.Scope, string, error) {
 		return target.Target{}, keyspace.Scope{}, "", fmt.Errorf("%w: %s %q; expected %s", ErrMalformed, what, target.Shorten(got), syncerShape)
 	}
-	segments := strings.SplitN(strings.TrimPrefix(path, syncerPrefix), "/", 6)
-	if !strings.HasPrefix(path, syncerPrefix) || len(segments) < 5 || segments[3] != "clusters" {
+	segments, of, inner, ok := split(path, SyncerKind, 3)
+	if !ok {
 		return refuse("path", path)
 	}
-	owner, name, uid, workspace := logicalcluster.Name(segments[0]), segments[1], segments[2], logicalcluster.Name(segments[4])
+	owner, name, uid, workspace := logicalcluster.Name(segments[0]), segments[1], segments[2], logicalcluster.Name(of)
 	switch {
 	case !owner.IsValid():
 		return refuse("workspace of the sync target", segments[0])
@@ -45,13 +41,8 @@ func (s *Syncer) Resolve(_ context.Context, path string) (target.Target, keyspac
 	case !uidExp.MatchString(uid):
 		return refuse("UID", uid)
 	case workspace != logicalcluster.Wildcard && !workspace.IsValid():
-		return refuse("workspace", segments[4])
-	}
-	inner := "/"
-	if len(segments) == 6 {
-		inner += segments[5]
-	}
-	if inner == "/clusters" || strings.HasPrefix(inner, "/clusters/") {
+		return refuse("workspace", of)
+	case isNested(inner):
 		return refuse("nested path", inner)
 	}
 	key := workloadv1alpha1.ToSyncTargetKey(owner, name)

@@ -81,7 +81,7 @@ func FuzzResolve(f *testing.F) {
 	f.Add("compute1/eu/0a/clusters/*/api/v1/pods")
 	f.Add("../../../clusters/clusters/clusters")
 	f.Fuzz(func(t *testing.T, rest string) {
-		got, scope, inner, err := (&Syncer{}).Resolve(context.Background(), syncerPrefix+rest)
+		got, scope, inner, err := (&Syncer{}).Resolve(context.Background(), "/services/syncer/"+rest)
 		if err != nil {
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -62,14 +61,7 @@ func (c *clients) wrap(webhook.AuthenticationInfoResolver) webhook.Authenticatio
 
 // ClientConfigFor shows no credentials of the hub, and connects by the door.
 func (c *clients) ClientConfigFor(string) (*rest.Config, error) {
-	config := &rest.Config{
-		UserAgent: "atrium-admission",
-		Timeout:   callTimeout,
-		Dial:      c.calls.door.DialContext,
-		// Not nil: that would be a proxy from the environment, which connects in
-		// the hub's stead.
-		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
-	}
+	config := c.calls.door.RESTConfig("atrium-admission", callTimeout)
 	config.Wrap(c.limit)
 	return config, nil
 }
