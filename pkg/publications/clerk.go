@@ -3,7 +3,6 @@ package publications
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 	storeerr "k8s.io/apiserver/pkg/storage/errors"
 
-	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -62,35 +61,25 @@ var _ clerk = (*storageClerk)(nil)
 
 func newClerk(customResources *partition.Getter) (*storageClerk, error) {
 	c := &storageClerk{}
-	codec := partition.CodecOf(sdkscheme.Codecs, runtime.ContentTypeJSON, bindingsGVR.GroupVersion())
 	for _, open := range []struct {
 		store *storage.Interface
 		gvr   schema.GroupVersionResource
-		codec runtime.Codec
-		empty runtime.Object
-	}{
-		{&c.created, bindingsGVR, codec, &apisv1alpha2.APIBinding{}},
-		{&c.bindings, bindingsGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{}},
-		{&c.clusters, clustersGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{}},
-		{&c.publications, publicationsGVR, unstructured.UnstructuredJSONScheme, &unstructured.Unstructured{}},
-	} {
-		// The connection lives as long as the process, like that of the API.
-		opened, _, err := customResources.Open(partition.OpenConfig{
-			GroupResource: open.gvr.GroupResource(), Codec: open.codec,
-			NewFunc:     func() runtime.Object { return open.empty.DeepCopyObject() },
-			NewListFunc: func() runtime.Object { return &unstructured.UnstructuredList{} },
-		})
+	}{{&c.bindings, bindingsGVR}, {&c.clusters, clustersGVR}, {&c.publications, publicationsGVR}} {
+		opened, err := ledger.Open(customResources, open.gvr.GroupResource())
 		if err != nil {
-			return nil, fmt.Errorf("failed to open %s: %w", open.gvr.GroupResource(), err)
+			return nil, err
 		}
 		*open.store = opened
 	}
-	return c, nil
+	codec := partition.CodecOf(sdkscheme.Codecs, runtime.ContentTypeJSON, bindingsGVR.GroupVersion())
+	var err error
+	c.created, err = ledger.OpenAs(customResources, bindingsGVR.GroupResource(), codec, &apisv1alpha2.APIBinding{})
+	return c, err
 }
 
 func (c *storageClerk) CreateBinding(ctx context.Context, in logicalcluster.Name, binding *apisv1alpha2.APIBinding) (bool, error) {
 	rest.FillObjectMetaSystemFields(binding)
-	existed, err := partition.CreateMissing(within(ctx, in), partition.Creation{
+	existed, err := partition.CreateMissing(ledger.Within(ctx, in), partition.Creation{
 		Store: c.created, Key: partition.ObjectKey(c.created, "", binding.Name), Object: binding,
 	})
 	if err != nil {
@@ -99,13 +88,9 @@ func (c *storageClerk) CreateBinding(ctx context.Context, in logicalcluster.Name
 	return !existed[0], nil
 }
 
-func within(ctx context.Context, in logicalcluster.Name) context.Context {
-	return keyspace.WithScope(ctx, keyspace.In(in))
-}
-
 func (c *storageClerk) AmendBinding(ctx context.Context, in logicalcluster.Name, binding *apisv1alpha2.APIBinding) error {
-	return amend(ctx, c.bindings, bindingsGVR, logicalcluster.Key{Workspace: in, Name: binding.Name}, &binding.UID, func(raw *unstructured.Unstructured) error {
-		stored, err := typed[apisv1alpha2.APIBinding](raw)
+	return ledger.Amend(ctx, c.bindings, bindingsGVR.GroupResource(), logicalcluster.Key{Workspace: in, Name: binding.Name}, &storage.Preconditions{UID: &binding.UID}, func(raw *unstructured.Unstructured) error {
+		stored, err := ledger.Typed[apisv1alpha2.APIBinding](raw)
 		if err != nil {
 			return err
 		}
@@ -117,7 +102,7 @@ func (c *storageClerk) AmendBinding(ctx context.Context, in logicalcluster.Name,
 		after := stored.Spec.DeepCopy()
 		after.PermissionClaims = binding.Spec.PermissionClaims
 		raw.SetGeneration(raw.GetGeneration() + 1)
-		return setIfChanged(raw, "spec", &stored.Spec, after)
+		return ledger.SetIfChanged(raw, "spec", &stored.Spec, after)
 	})
 }
 
@@ -141,7 +126,7 @@ func (c *storageClerk) DeleteBinding(ctx context.Context, in logicalcluster.Name
 	if !errors.Is(err, errHeld) {
 		return err
 	}
-	return amend(ctx, c.bindings, bindingsGVR, key, &binding.UID, func(raw *unstructured.Unstructured) error {
+	return ledger.Amend(ctx, c.bindings, bindingsGVR.GroupResource(), key, &storage.Preconditions{UID: &binding.UID}, func(raw *unstructured.Unstructured) error {
 		if raw.GetDeletionTimestamp() != nil {
 			return nil
 		}
@@ -154,28 +139,28 @@ func (c *storageClerk) DeleteBinding(ctx context.Context, in logicalcluster.Name
 }
 
 func (c *storageClerk) AmendCluster(ctx context.Context, in logicalcluster.Name, change func(*corev1alpha1.LogicalCluster)) error {
-	return amend(ctx, c.clusters, clustersGVR, keyOf(in), nil, func(raw *unstructured.Unstructured) error {
-		before, err := typed[corev1alpha1.LogicalCluster](raw)
+	return ledger.Amend(ctx, c.clusters, clustersGVR.GroupResource(), keyOf(in), nil, func(raw *unstructured.Unstructured) error {
+		before, err := ledger.Typed[corev1alpha1.LogicalCluster](raw)
 		if err != nil {
 			return err
 		}
 		cluster := before.DeepCopy()
 		change(cluster)
 		raw.SetAnnotations(cluster.Annotations)
-		return setIfChanged(raw, "status", &before.Status, &cluster.Status)
+		return ledger.SetIfChanged(raw, "status", &before.Status, &cluster.Status)
 	})
 }
 
 func (c *storageClerk) AmendPublication(ctx context.Context, key logicalcluster.Key, uid types.UID, change func(*publicationv1alpha1.APIPublication)) error {
-	return amend(ctx, c.publications, publicationsGVR, key, &uid, func(raw *unstructured.Unstructured) error {
-		before, err := typed[publicationv1alpha1.APIPublication](raw)
+	return ledger.Amend(ctx, c.publications, publicationsGVR.GroupResource(), key, &storage.Preconditions{UID: &uid}, func(raw *unstructured.Unstructured) error {
+		before, err := ledger.Typed[publicationv1alpha1.APIPublication](raw)
 		if err != nil {
 			return err
 		}
 		publication := before.DeepCopy()
 		change(publication)
 		raw.SetFinalizers(publication.Finalizers)
-		return setIfChanged(raw, "status", &before.Status, &publication.Status)
+		return ledger.SetIfChanged(raw, "status", &before.Status, &publication.Status)
 	})
 }
 
@@ -204,40 +189,9 @@ func remove(ctx context.Context, store storage.Interface, gvr schema.GroupVersio
 		}
 		return nil
 	}
-	err := store.Delete(within(ctx, key.Workspace), partition.ObjectKey(store, "", key.Name), &unstructured.Unstructured{}, &storage.Preconditions{UID: uid}, unheld, nil, storage.DeleteOptions{})
+	err := store.Delete(ledger.Within(ctx, key.Workspace), partition.ObjectKey(store, "", key.Name), &unstructured.Unstructured{}, &storage.Preconditions{UID: uid}, unheld, nil, storage.DeleteOptions{})
 	if errors.Is(err, errHeld) {
 		return err
 	}
 	return storeerr.InterpretDeleteError(err, gvr.GroupResource(), key.Name)
-}
-
-func amend(ctx context.Context, store storage.Interface, gvr schema.GroupVersionResource, key logicalcluster.Key, uid *types.UID, change func(*unstructured.Unstructured) error) error {
-	update := storage.SimpleUpdate(func(stored runtime.Object) (runtime.Object, error) {
-		raw := stored.(*unstructured.Unstructured).DeepCopy()
-		return raw, change(raw)
-	})
-	err := store.GuaranteedUpdate(within(ctx, key.Workspace), partition.ObjectKey(store, "", key.Name), &unstructured.Unstructured{}, false, &storage.Preconditions{UID: uid}, update, nil)
-	return storeerr.InterpretUpdateError(err, gvr.GroupResource(), key.Name)
-}
-
-// typed returns what raw says as a T.
-func typed[T any](raw *unstructured.Unstructured) (*T, error) {
-	out := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw.Object, out); err != nil {
-		return nil, fmt.Errorf("failed to read %s %s: %w", raw.GetKind(), raw.GetName(), err)
-	}
-	return out, nil
-}
-
-// setIfChanged makes after the content of a field, unless it was so before.
-func setIfChanged[T any](raw *unstructured.Unstructured, field string, before, after *T) error {
-	if equality.Semantic.DeepEqual(before, after) {
-		return nil
-	}
-	value, err := runtime.DefaultUnstructuredConverter.ToUnstructured(after)
-	if err != nil {
-		return fmt.Errorf("failed to write %s: %w", field, err)
-	}
-	raw.Object[field] = value
-	return nil
 }

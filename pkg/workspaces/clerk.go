@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,7 +18,7 @@ import (
 	storeerr "k8s.io/apiserver/pkg/storage/errors"
 	nativescheme "k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/atriumhub/atrium/pkg/keyspace"
+	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	sdkscheme "github.com/atriumhub/atrium/sdk/apis/scheme"
@@ -63,16 +62,8 @@ func (o *opener) open(getter *partition.Getter, gvr schema.GroupVersionResource,
 	if o.err != nil {
 		return nil
 	}
-	// The connection lives as long as the process, like that of the API.
-	opened, _, err := getter.Open(partition.OpenConfig{
-		GroupResource: gvr.GroupResource(),
-		Codec:         codec,
-		NewFunc:       func() runtime.Object { return empty.DeepCopyObject() },
-		NewListFunc:   func() runtime.Object { return &unstructured.UnstructuredList{} },
-	})
-	if err != nil {
-		o.err = fmt.Errorf("failed to open %s: %w", gvr.GroupResource(), err)
-	}
+	var opened storage.Interface
+	opened, o.err = ledger.OpenAs(getter, gvr.GroupResource(), codec, empty)
 	return opened
 }
 
@@ -86,7 +77,7 @@ func (c *storageClerk) CreateMissing(ctx context.Context, in logicalcluster.Name
 		rest.FillObjectMetaSystemFields(it.object)
 		creations[i] = partition.Creation{Store: store, Key: partition.ObjectKey(store, it.GetNamespace(), it.GetName()), Object: it.object}
 	}
-	existed, err := partition.CreateMissing(within(ctx, in), creations...)
+	existed, err := partition.CreateMissing(ledger.Within(ctx, in), creations...)
 	if err != nil {
 		return nil, storeerr.InterpretCreateError(err, schema.GroupResource{}, in.String())
 	}
@@ -99,22 +90,17 @@ func (c *storageClerk) CreateMissing(ctx context.Context, in logicalcluster.Name
 	return existing, nil
 }
 
-// within makes ctx that of a request to the workspace in.
-func within(ctx context.Context, in logicalcluster.Name) context.Context {
-	return keyspace.WithScope(ctx, keyspace.In(in))
-}
-
 func (c *storageClerk) GetWorkspace(ctx context.Context, in logicalcluster.Name, name string) (*tenancyv1alpha1.Workspace, error) {
 	raw := &unstructured.Unstructured{}
-	if err := c.workspaces.Get(within(ctx, in), partition.ObjectKey(c.workspaces, "", name), storage.GetOptions{}, raw); err != nil {
+	if err := c.workspaces.Get(ledger.Within(ctx, in), partition.ObjectKey(c.workspaces, "", name), storage.GetOptions{}, raw); err != nil {
 		return nil, storeerr.InterpretGetError(err, workspacesGVR.GroupResource(), name)
 	}
-	return typed[tenancyv1alpha1.Workspace](raw)
+	return ledger.Typed[tenancyv1alpha1.Workspace](raw)
 }
 
 func (c *storageClerk) AmendWorkspace(ctx context.Context, in logicalcluster.Name, name string, uid types.UID, change func(*tenancyv1alpha1.Workspace) error) error {
-	return c.amend(ctx, c.workspaces, workspacesGVR, in, name, &uid, func(raw *unstructured.Unstructured) error {
-		before, err := typed[tenancyv1alpha1.Workspace](raw)
+	return ledger.Amend(ctx, c.workspaces, workspacesGVR.GroupResource(), logicalcluster.Key{Workspace: in, Name: name}, &storage.Preconditions{UID: &uid}, func(raw *unstructured.Unstructured) error {
+		before, err := ledger.Typed[tenancyv1alpha1.Workspace](raw)
 		if err != nil {
 			return err
 		}
@@ -126,15 +112,15 @@ func (c *storageClerk) AmendWorkspace(ctx context.Context, in logicalcluster.Nam
 		raw.SetLabels(workspace.Labels)
 		raw.SetAnnotations(workspace.Annotations)
 		return errors.Join(
-			setIfChanged(raw, "spec", &before.Spec, &workspace.Spec),
-			setIfChanged(raw, "status", &before.Status, &workspace.Status),
+			ledger.SetIfChanged(raw, "spec", &before.Spec, &workspace.Spec),
+			ledger.SetIfChanged(raw, "status", &before.Status, &workspace.Status),
 		)
 	})
 }
 
 func (c *storageClerk) AmendCluster(ctx context.Context, in logicalcluster.Name, change func(*corev1alpha1.LogicalCluster) error) error {
-	return c.amend(ctx, c.clusters, logicalClustersGVR, in, corev1alpha1.LogicalClusterName, nil, func(raw *unstructured.Unstructured) error {
-		before, err := typed[corev1alpha1.LogicalCluster](raw)
+	return ledger.Amend(ctx, c.clusters, logicalClustersGVR.GroupResource(), logicalcluster.Key{Workspace: in, Name: corev1alpha1.LogicalClusterName}, nil, func(raw *unstructured.Unstructured) error {
+		before, err := ledger.Typed[corev1alpha1.LogicalCluster](raw)
 		if err != nil {
 			return err
 		}
@@ -143,17 +129,8 @@ func (c *storageClerk) AmendCluster(ctx context.Context, in logicalcluster.Name,
 			return err
 		}
 		raw.SetLabels(cluster.Labels)
-		return setIfChanged(raw, "status", &before.Status, &cluster.Status)
+		return ledger.SetIfChanged(raw, "status", &before.Status, &cluster.Status)
 	})
-}
-
-func (c *storageClerk) amend(ctx context.Context, store storage.Interface, gvr schema.GroupVersionResource, in logicalcluster.Name, name string, uid *types.UID, change func(*unstructured.Unstructured) error) error {
-	update := storage.SimpleUpdate(func(stored runtime.Object) (runtime.Object, error) {
-		raw := stored.(*unstructured.Unstructured).DeepCopy()
-		return raw, change(raw)
-	})
-	err := store.GuaranteedUpdate(within(ctx, in), partition.ObjectKey(store, "", name), &unstructured.Unstructured{}, false, &storage.Preconditions{UID: uid}, update, nil)
-	return storeerr.InterpretUpdateError(err, gvr.GroupResource(), name)
 }
 
 // errStillHeld ends the deletion of a Workspace that others hold too.
@@ -167,7 +144,7 @@ func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.N
 		}
 		return nil
 	}
-	err := c.workspaces.Delete(within(ctx, in), partition.ObjectKey(c.workspaces, "", name), &unstructured.Unstructured{}, &storage.Preconditions{UID: &uid}, ours, nil, storage.DeleteOptions{})
+	err := c.workspaces.Delete(ledger.Within(ctx, in), partition.ObjectKey(c.workspaces, "", name), &unstructured.Unstructured{}, &storage.Preconditions{UID: &uid}, ours, nil, storage.DeleteOptions{})
 	if !errors.Is(err, errStillHeld) {
 		return storeerr.InterpretDeleteError(err, workspacesGVR.GroupResource(), name)
 	}
@@ -182,26 +159,4 @@ func (c *storageClerk) ReleaseWorkspace(ctx context.Context, in logicalcluster.N
 // stand for dependents are ours, too: what depends on a workspace is its content.
 func notOurs(finalizer string) bool {
 	return finalizer != corev1alpha1.LogicalClusterFinalizer && finalizer != metav1.FinalizerDeleteDependents && finalizer != metav1.FinalizerOrphanDependents
-}
-
-// typed returns what raw says as a T.
-func typed[T any](raw *unstructured.Unstructured) (*T, error) {
-	out := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw.Object, out); err != nil {
-		return nil, fmt.Errorf("failed to read %s %s: %w", raw.GetKind(), raw.GetName(), err)
-	}
-	return out, nil
-}
-
-// setIfChanged makes after the content of a field, unless it was so before.
-func setIfChanged[T any](raw *unstructured.Unstructured, field string, before, after *T) error {
-	if equality.Semantic.DeepEqual(before, after) {
-		return nil
-	}
-	value, err := runtime.DefaultUnstructuredConverter.ToUnstructured(after)
-	if err != nil {
-		return fmt.Errorf("failed to write %s: %w", field, err)
-	}
-	raw.Object[field] = value
-	return nil
 }

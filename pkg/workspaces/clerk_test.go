@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/storage/storagebackend"
 
 	"github.com/atriumhub/atrium/pkg/etcd"
+	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -67,7 +68,7 @@ func storeWorkspace(t *testing.T, c *storageClerk, deleted bool, finalizers ...s
 		now := metav1.Now()
 		raw.SetDeletionTimestamp(&now)
 	}
-	if err := c.workspaces.Create(within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), raw, nil, 0); err != nil {
+	if err := c.workspaces.Create(ledger.Within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), raw, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,7 +85,7 @@ func TestClerkKeepsWhatItDoesNotChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := &unstructured.Unstructured{}
-	if err := c.workspaces.Get(within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), storage.GetOptions{}, raw); err != nil {
+	if err := c.workspaces.Get(ledger.Within(t.Context(), "root"), partition.ObjectKey(c.workspaces, "", "org"), storage.GetOptions{}, raw); err != nil {
 		t.Fatal(err)
 	}
 	if len(raw.GetManagedFields()) != 1 {
@@ -148,7 +149,7 @@ func TestCreateMissing(t *testing.T) {
 		}
 	}
 	stored := &corev1.Namespace{}
-	if err := c.created[namespacesGVR].Get(within(t.Context(), "o1"), partition.ObjectKey(c.created[namespacesGVR], "", "default"), storage.GetOptions{}, stored); err != nil {
+	if err := c.created[namespacesGVR].Get(ledger.Within(t.Context(), "o1"), partition.ObjectKey(c.created[namespacesGVR], "", "default"), storage.GetOptions{}, stored); err != nil {
 		t.Fatal(err)
 	}
 	if stored.UID != namespace.GetUID() || stored.CreationTimestamp.IsZero() {

@@ -15,9 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/storage"
 
 	"github.com/atriumhub/atrium/pkg/directory"
 	"github.com/atriumhub/atrium/pkg/informers"
+	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/workspaces/prepare"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
@@ -38,7 +40,7 @@ type town struct {
 
 // unfolded makes the objects of an informer of what the clerk reads.
 func unfolded[T any](object runtime.Object) (*T, error) {
-	return typed[T](object.(*unstructured.Unstructured))
+	return ledger.Typed[T](object.(*unstructured.Unstructured))
 }
 
 func newList() runtime.Object { return &unstructured.UnstructuredList{} }
@@ -88,7 +90,7 @@ func startTown(t *testing.T) *town {
 type plainRemover struct{ clerk *storageClerk }
 
 func (r plainRemover) Delete(ctx context.Context, in logicalcluster.Name, gvr schema.GroupVersionResource, _, name string, uid types.UID) error {
-	return r.clerk.amend(ctx, r.clerk.workspaces, gvr, in, name, &uid, func(raw *unstructured.Unstructured) error {
+	return ledger.Amend(ctx, r.clerk.workspaces, gvr.GroupResource(), logicalcluster.Key{Workspace: in, Name: name}, &storage.Preconditions{UID: &uid}, func(raw *unstructured.Unstructured) error {
 		if raw.GetDeletionTimestamp() == nil {
 			now := metav1.Now()
 			raw.SetDeletionTimestamp(&now)
@@ -115,7 +117,7 @@ func (w *town) create(ctx context.Context, name string, random *randomIDs) (logi
 	}
 	raw := &unstructured.Unstructured{Object: content}
 	raw.SetGroupVersionKind(tenancyv1alpha1.SchemeGroupVersion.WithKind("Workspace"))
-	return logicalcluster.Name(workspace.Spec.Cluster), workspace.UID, w.clerk.workspaces.Create(within(ctx, "root"), partition.ObjectKey(w.clerk.workspaces, "", name), raw, nil, 0)
+	return logicalcluster.Name(workspace.Spec.Cluster), workspace.UID, w.clerk.workspaces.Create(ledger.Within(ctx, "root"), partition.ObjectKey(w.clerk.workspaces, "", name), raw, nil, 0)
 }
 
 // randomIDs counts, so that a run can be repeated.
