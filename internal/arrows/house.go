@@ -40,7 +40,7 @@ var House = []Floor{
 	}},
 	{"F6", "composition roots", []string{"pkg/server", "pkg/syncer", "internal/cliatrium", "internal/cliws"}},
 	{"F7", "flags and exit codes", []string{"cmd/atrium", "cmd/atrium-syncer", "cmd/kubectl-ws", "cmd/kubectl-atrium", "cmd/kubectl-create-workspace"}},
-	{"yard", "tools of the repository, no part of a program", []string{"internal/arrows", "internal/staging"}},
+	{"yard", "tools of the repository, no part of a program", []string{"internal/arrows", "internal/staging", "docs/tutorial/controller"}},
 }
 
 // Roof is the folder whose packages may import everything and are imported by
