@@ -308,8 +308,10 @@ func TestRulesOfCustomResources(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	tries := 0
 	eventually(t, "new values are judged", func() error {
-		if err := patch(`{"spec":{"colour":"blue"}}`); !apierrors.IsInvalid(err) {
+		tries++ // a value that is stored before the schema arrives is not new the next time
+		if err := patch(fmt.Sprintf(`{"spec":{"colour":"blue%d"}}`, tries)); !apierrors.IsInvalid(err) {
 			return fmt.Errorf("expected invalid, got %v", err)
 		}
 		return nil
