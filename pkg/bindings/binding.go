@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/loop"
@@ -48,7 +49,7 @@ func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (
 	k.note(key, f)
 	if change := marks(f); change != nil {
 		// The changed object comes back by itself.
-		return loop.Result{}, k.patch(ctx, bindingsGVR, key, map[string]any{"metadata": change})
+		return loop.Result{}, k.amend(ctx, key, binding, change)
 	}
 	return k.keep(ctx, key, f)
 }
@@ -62,24 +63,26 @@ func (k *keeper) note(key logicalcluster.Key, f facts) {
 	k.index.put(key, logicalcluster.Key{Workspace: f.where.Name, Name: f.binding.Spec.Reference.Export.Name})
 }
 
-// marks returns what is missing in the metadata of a binding: the finalizer, and
-// the label by which those of one export are found.
-func marks(f facts) map[string]any {
-	change := map[string]any{}
-	if !slices.Contains(f.binding.Finalizers, apisv1alpha2.APIBindingFinalizer) {
-		change["finalizers"] = append(slices.Clone(f.binding.Finalizers), apisv1alpha2.APIBindingFinalizer)
-	}
+// marks returns what adds to a binding what is missing in its metadata, or nil: the
+// finalizer, and the label by which those of one export are found.
+func marks(f facts) func(*apisv1alpha2.APIBinding) {
+	held := slices.Contains(f.binding.Finalizers, apisv1alpha2.APIBindingFinalizer)
+	label := f.binding.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey]
 	if f.found && !f.moved {
-		label := apisv1alpha2.BindingExportLabelValue(f.where.Name, f.binding.Spec.Reference.Export.Name)
-		if f.binding.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey] != label {
-			change["labels"] = map[string]any{apisv1alpha2.InternalAPIBindingExportLabelKey: label}
-		}
+		label = apisv1alpha2.BindingExportLabelValue(f.where.Name, f.binding.Spec.Reference.Export.Name)
 	}
-	if len(change) == 0 {
+	labelled := f.binding.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey] == label
+	if held && labelled {
 		return nil
 	}
-	change["resourceVersion"] = f.binding.ResourceVersion
-	return change
+	return func(binding *apisv1alpha2.APIBinding) {
+		if !held {
+			binding.Finalizers = append(binding.Finalizers, apisv1alpha2.APIBindingFinalizer)
+		}
+		if !labelled {
+			metav1.SetMetaDataLabel(&binding.ObjectMeta, apisv1alpha2.InternalAPIBindingExportLabelKey, label)
+		}
+	}
 }
 
 // keep writes the status of a binding, and before that the copies of schemas that
@@ -91,7 +94,7 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	}
 	if lacking := undressed(f); lacking != nil {
 		// The changed object comes back by itself.
-		return loop.Result{}, k.patch(ctx, bindingsGVR, key, lacking)
+		return loop.Result{}, k.amend(ctx, key, binding, lacking)
 	}
 	if err := k.evolve(ctx, key, &f); err != nil {
 		return loop.Result{}, err
@@ -177,22 +180,14 @@ func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, bindin
 		return nil
 	}
 	k.ahead.writing(key, binding, &status)
-	// In a merge patch null removes: what became empty must be there to go. The
-	// conditions are one list, in which others have theirs.
-	err := k.patch(ctx, bindingsGVR, key, map[string]any{
-		"metadata": map[string]any{"resourceVersion": binding.ResourceVersion},
-		"status": map[string]any{
-			"phase": status.Phase, "apiExportClusterName": status.APIExportClusterName,
-			"boundResources": status.BoundResources, "conditions": status.Conditions,
-			"appliedPermissionClaims": status.AppliedPermissionClaims, "exportPermissionClaims": status.ExportPermissionClaims,
-		},
-	}, "status")
+	err := k.amend(ctx, key, binding, func(stored *apisv1alpha2.APIBinding) { stored.Status = status })
 	if err != nil {
 		k.ahead.forget(key)
 	}
 	return err
 }
 
+// patchFinalizers goes through the API, which removes what nothing holds any more.
 func (k *keeper) patchFinalizers(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, finalizers []string) error {
 	return k.patch(ctx, bindingsGVR, key, map[string]any{"metadata": map[string]any{
 		"resourceVersion": binding.ResourceVersion, "finalizers": finalizers,

@@ -11,6 +11,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -24,6 +25,7 @@ import (
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -155,6 +157,12 @@ func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, s
 	}
 	w.secrets[key] = stored
 	return nil
+}
+
+func (w *world) AmendBinding(_ context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
+	return w.Amend(bindingsGVR, client.KeyOf(binding), binding.ResourceVersion, func(object map[string]any) error {
+		return amendRaw(&unstructured.Unstructured{Object: object}, change)
+	})
 }
 
 func (w *world) Remove(_ context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, _ types.UID) error {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/pkg/loop"
+	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -25,6 +26,8 @@ import (
 type Config struct {
 	// HubClient writes, as somebody who may.
 	HubClient *client.Hub
+	// CustomResources is where bindings lie, for their status is written there.
+	CustomResources *partition.Getter
 	// Clock tells the time; nil is the real one.
 	Clock clock.WithTicker
 
@@ -129,7 +132,7 @@ const keptDefinitions = 1024
 
 // New returns the loops. It registers with the sources, which must not run yet,
 // and starts nothing.
-func New(config Config) []loop.Controller {
+func New(config Config) ([]loop.Controller, error) {
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
@@ -139,7 +142,11 @@ func New(config Config) []loop.Controller {
 	if config.Look == nil {
 		config.Look = hubLook(config.HubClient)
 	}
-	k := newKeeper(config, hubWriter{config.HubClient})
+	hub, err := newHubWriter(config.HubClient, config.CustomResources)
+	if err != nil {
+		return nil, err
+	}
+	k := newKeeper(config, hub)
 	bindings := loop.New(loop.Config{Name: "apibindings", Workers: 4, Clock: config.Clock, Reconcile: k.reconcileBinding})
 	// When an export changes, all who bound it follow. There may be thousands, for
 	// whom somebody who binds something just now should not wait.
@@ -170,7 +177,7 @@ func New(config Config) []loop.Controller {
 	for _, labels := range permissions {
 		loops = append(loops, gated{labels, synced})
 	}
-	return loops
+	return loops, nil
 }
 
 func newKeeper(config Config, hub hub) *keeper {

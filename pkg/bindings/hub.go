@@ -12,7 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/storage"
 
+	"github.com/atriumhub/atrium/pkg/ledger"
+	"github.com/atriumhub/atrium/pkg/partition"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -30,6 +33,9 @@ var (
 type hub interface {
 	// MergePatch applies a JSON merge patch to an object, or to its status.
 	MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error
+	// AmendBinding changes labels, annotations, finalizers and status of a binding,
+	// straight in storage, unless it is not as it was read any more.
+	AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error
 	// Secret reads a secret.
 	Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error)
 	// Create stores an object.
@@ -40,8 +46,40 @@ type hub interface {
 	CreateSecret(ctx context.Context, workspace logicalcluster.Name, secret *corev1.Secret) error
 }
 
-// hubWriter is hub through a client.
-type hubWriter struct{ *client.Hub }
+// hubWriter is hub through a client. Bindings are written to storage: there are ten
+// thousand of them when something is published, and nobody has a say in what is
+// written to them here.
+type hubWriter struct {
+	*client.Hub
+	bindings storage.Interface
+}
+
+func newHubWriter(hubClient *client.Hub, customResources *partition.Getter) (hubWriter, error) {
+	stored, err := ledger.Open(customResources, bindingsGVR.GroupResource())
+	return hubWriter{hubClient, stored}, err
+}
+
+// AmendBinding implements hub.
+func (w hubWriter) AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
+	asRead := &storage.Preconditions{UID: &binding.UID, ResourceVersion: &binding.ResourceVersion}
+	return ledger.Amend(ctx, w.bindings, bindingsGVR.GroupResource(), client.KeyOf(binding), asRead, func(raw *unstructured.Unstructured) error {
+		return amendRaw(raw, change)
+	})
+}
+
+// amendRaw changes a binding as it lies in storage.
+func amendRaw(raw *unstructured.Unstructured, change func(*apisv1alpha2.APIBinding)) error {
+	before, err := ledger.Typed[apisv1alpha2.APIBinding](raw)
+	if err != nil {
+		return err
+	}
+	binding := before.DeepCopy()
+	change(binding)
+	raw.SetLabels(binding.Labels)
+	raw.SetAnnotations(binding.Annotations)
+	raw.SetFinalizers(binding.Finalizers)
+	return ledger.SetIfChanged(raw, "status", &before.Status, &binding.Status)
+}
 
 // MergePatch implements hub.
 func (w hubWriter) MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error {
@@ -88,9 +126,24 @@ func (k *keeper) patch(ctx context.Context, gvr schema.GroupVersionResource, key
 	if err != nil {
 		return fmt.Errorf("failed to write a patch of %s %s: %w", gvr.Resource, key, err)
 	}
-	err = k.hub.MergePatch(ctx, gvr, key, data, subresources...)
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+	if err := current(k.hub.MergePatch(ctx, gvr, key, data, subresources...)); err != nil {
 		return fmt.Errorf("failed to patch %s %s: %w", gvr.Resource, key, err)
 	}
 	return nil
+}
+
+// amend changes a binding, as patch does other objects.
+func (k *keeper) amend(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
+	if err := current(k.hub.AmendBinding(ctx, binding, change)); err != nil {
+		return fmt.Errorf("failed to write APIBinding %s: %w", key, err)
+	}
+	return nil
+}
+
+// current is err, unless it says that the object is another one by now.
+func current(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }

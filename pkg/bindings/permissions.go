@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/claims"
@@ -124,10 +125,10 @@ func applying(trouble string) conditionsv1alpha1.Condition {
 	return conditionsv1alpha1.False(apisv1alpha2.PermissionClaimsApplied, conditionsv1alpha1.ConditionSeverityInfo, reasonApplying, "%s", message)
 }
 
-// undressed returns the metadata that a binding lacks of what it has because of its
-// export, or nil. Admission adds it as well, to whatever is written after the
-// export is known.
-func undressed(f facts) map[string]any {
+// undressed returns what adds to the metadata of a binding what it lacks of what it
+// has because of its export, or nil. Admission adds it as well, to whatever is written
+// after the export is known.
+func undressed(f facts) func(*apisv1alpha2.APIBinding) {
 	if f.native || f.export == nil || f.export.Status.IdentityHash == "" {
 		return nil
 	}
@@ -137,15 +138,14 @@ func undressed(f facts) map[string]any {
 	if !differ && !differs {
 		return nil
 	}
-	accepted := any(nil)
-	if value, ok := annotations[claims.AcceptedIdentityAnnotation]; ok {
-		accepted = value
+	return func(binding *apisv1alpha2.APIBinding) {
+		metav1.SetMetaDataLabel(&binding.ObjectMeta, dressed.LabelKey, labels[dressed.LabelKey])
+		if identity, ok := annotations[claims.AcceptedIdentityAnnotation]; ok {
+			metav1.SetMetaDataAnnotation(&binding.ObjectMeta, claims.AcceptedIdentityAnnotation, identity)
+		} else {
+			delete(binding.Annotations, claims.AcceptedIdentityAnnotation)
+		}
 	}
-	return map[string]any{"metadata": map[string]any{
-		"resourceVersion": f.binding.ResourceVersion,
-		"labels":          map[string]any{dressed.LabelKey: labels[dressed.LabelKey]},
-		"annotations":     map[string]any{claims.AcceptedIdentityAnnotation: accepted},
-	}}
 }
 
 // endClaims takes the claims of a binding out of force whose objects are gone, and

@@ -48,6 +48,18 @@ func (h *Hub) buildControllers() error {
 	if err != nil {
 		return fmt.Errorf("failed to make the workspace lifecycle: %w", err)
 	}
+	bound, err := bindings.New(bindings.Config{
+		HubClient: h.hubClient, CustomResources: h.stores.customResources, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
+		Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
+		Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
+		EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
+		Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
+		Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
+		Permissions: h.permissions(), OnServed: h.catalog.OnRebound,
+	})
+	if err != nil {
+		return fmt.Errorf("failed to make the loops of bindings: %w", err)
+	}
 	definitions := crds.New(crds.Config{Hub: h.hubClient, Definitions: m.definitions, Catalog: h.catalog, Purge: h.stores.customResources.Purge})
 	h.controllers = slices.Concat(
 		lifecycle.Loops(),
@@ -69,15 +81,7 @@ func (h *Hub) buildControllers() error {
 			}),
 			tokensecrets.New(tokensecrets.Config{Hub: h.hubClient, Secrets: m.secrets, ServiceAccounts: m.serviceAccounts}),
 		},
-		bindings.New(bindings.Config{
-			HubClient: h.hubClient, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
-			Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
-			Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
-			EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
-			Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
-			Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
-			Permissions: h.permissions(), OnServed: h.catalog.OnRebound,
-		}),
+		bound,
 		scheduling.New(scheduling.Config{
 			HubClient: h.hubClient, HubURL: h.baseURL,
 			SyncTargets: m.syncTargets, Locations: m.locations, Placements: m.placements,

@@ -77,6 +77,26 @@ func (h *Hub) MergePatch(_ context.Context, gvr schema.GroupVersionResource, key
 	return h.write(gvr, key, merge(object, change).(map[string]any))
 }
 
+// Amend changes an object that has the given version, as who writes to storage does.
+func (h *Hub) Amend(gvr schema.GroupVersionResource, key logicalcluster.Key, version string, change func(map[string]any) error) error {
+	object, found := h.collections[gvr].load(key)
+	if !found {
+		return apierrors.NewNotFound(gvr.GroupResource(), key.Name)
+	}
+	if was := object["metadata"].(map[string]any)["resourceVersion"]; was != version {
+		return apierrors.NewConflict(gvr.GroupResource(), key.Name, fmt.Errorf("version %s is not the latest", version))
+	}
+	if err := change(object); err != nil {
+		return err
+	}
+	content, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	h.logf("amend %s %s %s", gvr.Resource, key, content)
+	return h.write(gvr, key, object)
+}
+
 // Create stores a new object.
 func (h *Hub) Create(_ context.Context, gvr schema.GroupVersionResource, workspace logicalcluster.Name, object runtime.Object) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
