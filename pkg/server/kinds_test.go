@@ -64,9 +64,9 @@ func TestSchemasHaveNamesThatSayWhatTheyAre(t *testing.T) {
 		}
 	}
 	for name, why := range map[string]string{
-		"widgets.example.org":     "has to be <prefix>.widgets.example.org",
-		"v1.gadgets.example.org":  "has to be <prefix>.widgets.example.org",
-		"v1.widgets.core":         "has to be <prefix>.widgets.example.org",
+		"widgets.example.org":     "the name has to be <prefix>.<spec.names.plural>.<spec.group>",
+		"v1.gadgets.example.org":  "the name has to be <prefix>.<spec.names.plural>.<spec.group>",
+		"v1.widgets.core":         "the name has to be <prefix>.<spec.names.plural>.<spec.group>",
 		"a.b.widgets.example.org": "the part before .widgets.example.org",
 	} {
 		_, err := schemas.Create(t.Context(), widgetSchema(t, name, described("")), metav1.CreateOptions{})
