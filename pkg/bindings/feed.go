@@ -5,13 +5,12 @@ import (
 	"strings"
 	"sync"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/lru"
 
+	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/schemas"
-	"github.com/atriumhub/atrium/pkg/schemas/celconversion"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -145,33 +144,17 @@ func (f *feed) api(workspace logicalcluster.Name, bound boundAPI) *schemas.API {
 		f.wait(bound.schema, workspace)
 		return nil
 	}
-	crd, err := schemas.FromSchema(schema)
+	api, err := catalog.Exported{
+		Schema: schema, Kept: schema, Stored: strings.Split(bound.stored, ","), Ending: bound.ending,
+		Provider: bound.provider, Export: bound.export,
+	}.API()
 	if err != nil {
 		klog.ErrorS(err, "A bound schema cannot be read", "export", bound.export)
 		return nil
 	}
-	rules, err := celconversion.Kept(schema)
-	if err != nil {
-		klog.ErrorS(err, "The conversion of a bound schema cannot be read", "export", bound.export)
-		return nil
-	}
-	if rules != nil {
-		schemas.ConvertInProcess(crd, rules.Key())
-	}
-	schemas.MakeReadable(crd, strings.Split(bound.stored, ","))
-	if bound.ending {
-		crd.DeletionTimestamp = &ended
-	}
-	api := schemas.FromExport(crd, bound.provider, bound.export)
-	if rules != nil {
-		api.Converter = rules.Convert
-	}
 	f.made.Add(bound, api)
 	return api
 }
-
-// ended is when everything ended that ends: what matters is that it does.
-var ended = metav1.Unix(1, 0)
 
 func (f *feed) wait(copyName string, workspace logicalcluster.Name) {
 	if f.waiting[copyName] == nil {

@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/kubernetes"
 	metadataclient "k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -326,6 +327,17 @@ func serviceAccountToken(ctx context.Context, t *testing.T, path logicalcluster.
 	if err != nil {
 		t.Fatal(err)
 	}
+	config := rest.AnonymousClientConfig(restConfig(t, "base"))
+	config.BearerToken = made.Status.Token
+	config.Host += path.RequestPath()
+	itself := kubernetes.NewForConfigOrDie(config).AuthenticationV1().SelfSubjectReviews()
+	eventually(t, "the token is known", func() error {
+		_, err := itself.Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+		if apierrors.IsUnauthorized(err) {
+			return err
+		}
+		return nil
+	})
 	return made.Status.Token
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/claims"
 	"github.com/atriumhub/atrium/pkg/schemas"
-	"github.com/atriumhub/atrium/pkg/schemas/celconversion"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -287,25 +286,12 @@ func (m *maker) api(export *apisv1alpha2.APIExport, workspace logicalcluster.Nam
 		m.apis[source] = m.last.apis[source]
 		return m.apis[source]
 	}
-	crd, err := schemas.FromSchema(found)
+	api, err := catalog.Exported{
+		Schema: found, Kept: kept, Stored: c.stored, Provider: provider, Export: m.ask.FullName(workspace, export.Name),
+	}.API()
 	if err != nil {
 		klog.V(2).InfoS("An exported schema cannot be read", "schema", key, "err", err)
 		return nil
-	}
-	var rules *celconversion.Rules
-	if kept != nil {
-		if rules, err = celconversion.Kept(kept); err != nil {
-			klog.V(2).InfoS("The conversion of an exported schema cannot be read", "schema", key, "err", err)
-			return nil
-		}
-	}
-	if rules != nil {
-		schemas.ConvertInProcess(crd, rules.Key())
-	}
-	schemas.MakeReadable(crd, c.stored)
-	api := schemas.FromExport(crd, provider, m.ask.FullName(workspace, export.Name))
-	if rules != nil {
-		api.Converter = rules.Convert
 	}
 	m.apis[source] = api
 	return api
