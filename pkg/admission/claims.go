@@ -2,13 +2,15 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/kubernetes/pkg/apis/core"
 
 	"github.com/atriumhub/atrium/pkg/claims"
 	"github.com/atriumhub/atrium/pkg/keyspace"
@@ -30,7 +32,7 @@ type ClaimsConfig struct {
 
 // Providers completes what providers write to objects that they have claimed: it
 // gets the labels by which the workspace has chosen such objects. It comes before
-// what judges labels.
+// what judges labels. And it refuses what would make more of a claim than it says.
 type Providers struct {
 	*admission.Handler
 	config ClaimsConfig
@@ -59,11 +61,18 @@ func NewClaims(config ClaimsConfig) *Claims {
 	return &Claims{admission.NewHandler(admission.Create, admission.Update), config}
 }
 
+// errProvidersToken: the hub fills such a Secret, so that who has a claim to a few
+// Secrets, and to no service accounts, would become any account of the workspace.
+var errProvidersToken = errors.New("it is to hold the token of a service account, which is not given away by a claim to secrets: only users of the workspace write it")
+
 // Admit adds the labels of the selector.
 func (p *Providers) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object, workspace, ok := labelled(ctx, a)
 	if !ok || a.GetSubresource() != "" {
 		return nil
+	}
+	if _, provider := p.config.Provider(ctx); provider && holdsToken(a.GetObject()) {
+		return admission.NewForbidden(a, errProvidersToken)
 	}
 	grant, ok := p.config.grant(ctx, workspace, a)
 	if !ok {
@@ -75,6 +84,12 @@ func (p *Providers) Admit(ctx context.Context, a admission.Attributes, _ admissi
 	}
 	object.SetLabels(set)
 	return nil
+}
+
+// holdsToken reports whether an object is what Tokens fills.
+func holdsToken(object runtime.Object) bool {
+	secret, ok := object.(*core.Secret)
+	return ok && secret.Type == core.SecretTypeServiceAccountToken
 }
 
 // grant returns the claim by which the request came in, and false when it did not
@@ -166,9 +181,10 @@ func (p *Claims) Validate(_ context.Context, a admission.Attributes, _ admission
 	}
 	for i := range binding.Spec.PermissionClaims {
 		answer := &binding.Spec.PermissionClaims[i]
-		if answer.State != apisv1alpha2.ClaimAccepted || slices.ContainsFunc(former, func(old apisv1alpha2.AcceptablePermissionClaim) bool {
-			return equality.Semantic.DeepEqual(old, *answer)
-		}) {
+		if answer.State != apisv1alpha2.ClaimAccepted {
+			continue
+		}
+		if old, had := former[answered(answer)]; had && equality.Semantic.DeepEqual(old, answer) {
 			continue
 		}
 		if _, err := claims.Selector(answer.Selector); err != nil {
@@ -179,9 +195,19 @@ func (p *Claims) Validate(_ context.Context, a admission.Attributes, _ admission
 	return nil
 }
 
+// question is what a claim is for. A binding answers each once.
+type question struct {
+	resource apisv1alpha2.GroupResource
+	identity string
+}
+
+func answered(answer *apisv1alpha2.AcceptablePermissionClaim) question {
+	return question{answer.GroupResource, answer.IdentityHash}
+}
+
 // formerAnswers returns those that the binding had before. They are not judged
 // again: whatever they are, the rest of the binding can be mended.
-func formerAnswers(a admission.Attributes) ([]apisv1alpha2.AcceptablePermissionClaim, error) {
+func formerAnswers(a admission.Attributes) (map[question]*apisv1alpha2.AcceptablePermissionClaim, error) {
 	if a.GetOperation() != admission.Update {
 		return nil, nil
 	}
@@ -189,7 +215,11 @@ func formerAnswers(a admission.Attributes) ([]apisv1alpha2.AcceptablePermissionC
 	if err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("the former APIBinding cannot be read: %v", err))
 	}
-	return old.Spec.PermissionClaims, nil
+	former := make(map[question]*apisv1alpha2.AcceptablePermissionClaim, len(old.Spec.PermissionClaims))
+	for i := range old.Spec.PermissionClaims {
+		former[answered(&old.Spec.PermissionClaims[i])] = &old.Spec.PermissionClaims[i]
+	}
+	return former, nil
 }
 
 // labelled returns the object of a write if it may change labels. Some subresources

@@ -67,11 +67,14 @@ var (
 )
 
 // Admit writes the path of its workspace on an export, and keeps on a binding what
-// only the hub writes there.
+// only the hub writes there. It refuses those that are too long to be judged.
 func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object := accessor(a.GetObject())
 	if a.GetSubresource() != "" || object == nil {
 		return nil
+	}
+	if err := checkSizes(a); err != nil {
+		return err
 	}
 	switch a.GetResource().GroupResource() {
 	case exportsResource:

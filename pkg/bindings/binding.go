@@ -23,6 +23,9 @@ const (
 	unresolvedRetry = 10 * time.Second
 	// purgeRetry is how often it is looked whether objects have gone.
 	purgeRetry = 500 * time.Millisecond
+	// busyRetry is when a binding is looked at again while another one of its
+	// workspace is judged.
+	busyRetry = 10 * time.Millisecond
 	// turnRetry is when a binding is looked at again that let an older one pass.
 	turnRetry = 20 * time.Millisecond
 	// writesRetry is how often it is looked whether writes have ended.
@@ -36,7 +39,10 @@ const (
 // being deleted, removes the objects of its resources first. The bindings of one
 // workspace are judged one at a time (B3).
 func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
-	unlock := k.judging.lock(key.Workspace)
+	unlock, ok := k.judging.try(key.Workspace)
+	if !ok {
+		return loop.Result{After: busyRetry}, nil
+	}
 	defer unlock()
 	binding, found := k.APIBindings.Get(key)
 	if !found {
