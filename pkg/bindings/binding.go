@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/loop"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
@@ -143,7 +144,7 @@ func (k *keeper) yields(key logicalcluster.Key, f facts) bool {
 		return false
 	}
 	for _, other := range k.APIBindings.In(key.Workspace) {
-		if other.Name == key.Name || !older(other, f.binding) || other.DeletionTimestamp != nil || k.ahead.latest(other).Status.Phase != "" {
+		if other.Name == key.Name || informers.ByAge(other, f.binding) > 0 || other.DeletionTimestamp != nil || k.ahead.latest(other).Status.Phase != "" {
 			continue
 		}
 		if export := k.exportOf(other); export != nil && shareGroup(export, f.export) {
@@ -171,14 +172,6 @@ func shareGroup(a, b *apisv1alpha2.APIExport) bool {
 	return slices.ContainsFunc(a.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool {
 		return slices.ContainsFunc(b.Spec.Resources, func(other apisv1alpha2.ResourceSchema) bool { return r.Group == other.Group })
 	})
-}
-
-// older orders bindings by age; the name decides between those of one second.
-func older(a, b *apisv1alpha2.APIBinding) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
 }
 
 func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, status apisv1alpha2.APIBindingStatus) error {

@@ -1,7 +1,6 @@
 package bindings
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/atriumhub/atrium/pkg/informers"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -97,9 +97,7 @@ func ofExport(rollouts []*publicationv1alpha1.SchemaRollout, export string) []*p
 			out = append(out, rollout)
 		}
 	}
-	slices.SortFunc(out, func(a, b *publicationv1alpha1.SchemaRollout) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(out, informers.ByAge)
 	return out
 }
 

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -148,7 +149,7 @@ func (p *Publisher) first(key logicalcluster.Key, gr schema.GroupResource) strin
 	var first *cachev1alpha1.ClusterCachedResource
 	for _, other := range p.Resources.In(key.Workspace) {
 		same := other.Spec.Group == gr.Group && other.Spec.Resource == gr.Resource && other.DeletionTimestamp == nil
-		if same && (first == nil || older(other, first)) {
+		if same && (first == nil || informers.ByAge(other, first) < 0) {
 			first = other
 		}
 	}
@@ -156,13 +157,6 @@ func (p *Publisher) first(key logicalcluster.Key, gr schema.GroupResource) strin
 		return key.Name
 	}
 	return first.Name
-}
-
-func older(a, b *cachev1alpha1.ClusterCachedResource) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
 }
 
 // selectorOf returns the selector, of which none at all is everything.
