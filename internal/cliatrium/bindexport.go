@@ -103,6 +103,9 @@ func (c *bindExportCommand) bindTo(ctx context.Context, s *session, e export) er
 		return err
 	}
 	bound, err := c.await(ctx, bindings, binding.Name)
+	if err != nil && c.answers.given() && !known {
+		err = fmt.Errorf("%w. The claims are not answered yet: run this again when it is bound", err)
+	}
 	if err != nil {
 		return err
 	}

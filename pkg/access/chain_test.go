@@ -284,8 +284,9 @@ func TestMaximalPermissionPolicy(t *testing.T) {
 	}
 	t.Run("an export that is gone allows nothing", func(t *testing.T) {
 		config.Policy = func(logicalcluster.Name, schema.GroupResource) (Policy, bool) { return Policy{Export: "x"}, true }
-		if decision, _, _ := New(config).Authorize(in("a"), as(person("alice"), can("get", "apps", "deployments"))); decision == authorizer.DecisionAllow {
-			t.Error("allowed")
+		decision, reason, _ := New(config).Authorize(in("a"), as(person("alice"), can("get", "apps", "deployments")))
+		if decision == authorizer.DecisionAllow || !strings.Contains(reason, "the export x is gone") {
+			t.Errorf("%v (%s), want refused because the export is gone", decision, reason)
 		}
 	})
 }

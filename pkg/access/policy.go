@@ -40,6 +40,10 @@ func (c *Chain) beyondPolicy(ctx context.Context, r request) string {
 	if !ok || c.policyAllows(ctx, policy, r) {
 		return ""
 	}
+	if policy.Workspace.Empty() {
+		return fmt.Sprintf("the export %s is gone, and nobody can tell any more what its maximal permission policy allows: "+
+			"its owner can make it again, with its identity secret, or delete the APIBinding, and its objects", policy.Export)
+	}
 	return fmt.Sprintf("the export %s allows nobody more than its maximal permission policy says; its owner can bind you to a role there as %q", policy.Export, binding(r.GetUser(), r.target.Identity, policy.Workspace).GetName())
 }
 

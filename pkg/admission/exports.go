@@ -16,6 +16,7 @@ import (
 	utilvalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/warning"
 
 	"github.com/atriumhub/atrium/pkg/conversions"
 	"github.com/atriumhub/atrium/pkg/directory"
@@ -186,7 +187,19 @@ func (p *Exports) validateConversion(ctx context.Context, a admission.Attributes
 	if err != nil {
 		return admission.NewForbidden(a, err)
 	}
+	p.warnIfBound(ctx, offered)
 	return nil
+}
+
+// warnIfBound tells who writes rules that they come too late: a schema that was
+// bound is converted as it was then, for all who bind it later, too.
+func (p *Exports) warnIfBound(ctx context.Context, offered *apisv1alpha1.APIResourceSchema) {
+	copied := schemas.CopyName(offered.UID, offered.Spec.Names.Plural, offered.Spec.Group)
+	if _, err := p.schemaOf(ctx, logicalcluster.Key{Workspace: logicalcluster.SystemBoundCRDs, Name: copied}); err != nil {
+		return // it is not there, or cannot be told
+	}
+	warning.AddWarning(ctx, "", fmt.Sprintf("APIResourceSchema %q has been bound and is converted as was said then: what is written now has no effect; "+
+		"write another APIResourceSchema, an APIConversion of its name, and then name it in the APIExport", offered.Name))
 }
 
 // refusal says why nobody may offer the resource, or nothing.

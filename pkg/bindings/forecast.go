@@ -121,7 +121,7 @@ func (k *keeper) count(c *count, where Workspace, export *apisv1alpha2.APIExport
 func (c *count) String() string {
 	who := fmt.Sprintf("%d of %d bindings would stay", c.lagging, c.all)
 	if !c.certain {
-		who = fmt.Sprintf("of %d of %d bindings those would stay that store objects which are in the way", c.lagging, c.all)
+		who = fmt.Sprintf("of %d of %d bindings, those whose objects are in the way would stay", c.lagging, c.all)
 	}
 	text := fmt.Sprintf("%s: %s at the schema that they have, and not be moved to %q: %s", resourceText(c.resource.Group, c.resource.Name), who, c.to, few(c.reasons))
 	if c.unreadable {

@@ -17,13 +17,13 @@ func TestForecast(t *testing.T) {
 		want       []string
 	}{
 		"compatible": {withColour, []string{"v1", "v2"}, "", nil},
-		"for objects": {sizeText, []string{"v1", "v2"}, "", []string{`widgets.example.io: of 3 of 3 bindings those would stay that store objects which are in the way at the schema that they have, ` +
+		"for objects": {sizeText, []string{"v1", "v2"}, "", []string{`widgets.example.io: of 3 of 3 bindings, those whose objects are in the way would stay at the schema that they have, ` +
 			`and not be moved to "b.widgets.example.io": v1 .spec.size: its type was integer and is string; v2 .spec.size: its type was integer and is string ` +
 			`(to move them in any case, annotate the APIExport with apis.atrium.io/accept-incompatible: b.widgets.example.io)`}},
 		"for clients": {sizeOnly, []string{"v1"}, "", []string{`widgets.example.io: 3 of 3 bindings would stay at the schema that they have, and not be moved to "b.widgets.example.io": ` +
 			`v2: this version was served and is not any more (to move them in any case, annotate the APIExport with apis.atrium.io/accept-incompatible: b.widgets.example.io)`}},
 		"accepted": {sizeOnly, []string{"v1"}, "b.widgets.example.io", nil},
-		"unreadable": {sizeOnly, []string{"v2"}, "b.widgets.example.io", []string{`widgets.example.io: of 3 of 3 bindings those would stay that store objects which are in the way at the schema that they have, ` +
+		"unreadable": {sizeOnly, []string{"v2"}, "b.widgets.example.io", []string{`widgets.example.io: of 3 of 3 bindings, those whose objects are in the way would stay at the schema that they have, ` +
 			`and not be moved to "b.widgets.example.io": v1: objects may be stored in this version, which the new schema does not have: keep it, with served: false`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package bindings
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,8 +86,8 @@ func exportValid(f facts) conditionsv1alpha1.Condition {
 			"workspace %q is another one than when this was bound: delete this binding, and with it the objects of its APIs, to bind what is there now", referencePath(f.binding))
 	case !f.found || f.export == nil:
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportNotFoundReason,
-			"APIExport %q not found in workspace %q: delete this binding and create one that names an existing export "+
-				"(workloads need \"kubernetes\" of \"root:compute\"), or create the export there", reference.Name, referencePath(f.binding))
+			"APIExport %q not found in workspace %q: delete this binding and create one that names an existing export%s, or create the export there",
+			reference.Name, referencePath(f.binding), workloadsHint(reference.Name))
 	case f.export.Status.IdentityHash == "":
 		return conditionsv1alpha1.False(t, conditionsv1alpha1.ConditionSeverityInfo, apisv1alpha2.WaitingForEstablishedReason,
 			"APIExport %q of workspace %q has no identity yet", reference.Name, f.where.Path)
@@ -130,12 +131,21 @@ func otherIdentity(f facts) string {
 	return ""
 }
 
+// workloadsHint helps who looks for the export of Kubernetes in the wrong place.
+func workloadsHint(export string) string {
+	if export != "kubernetes" {
+		return ""
+	}
+	return ` (workloads need "kubernetes" of "root:compute")`
+}
+
 // conflicts names the names that others have in the workspace, or is "".
 func conflicts(f facts) string {
 	var taken []string
 	for i := range f.offers {
-		for _, c := range schemas.Collisions(f.offers[i].resource.Group, f.offers[i].wanted(), f.taken) {
-			taken = append(taken, conflictText(f.offers[i].resource.Group, c))
+		group := f.offers[i].resource.Group
+		for _, of := range byOwner(schemas.Collisions(group, f.offers[i].wanted(), f.taken)) {
+			taken = append(taken, conflictText(group, of))
 		}
 	}
 	if len(taken) == 0 {
@@ -144,14 +154,33 @@ func conflicts(f facts) string {
 	return "names are taken in this workspace: " + few(taken)
 }
 
-func conflictText(group string, c schemas.Collision) string {
+// byOwner puts the names that have the same owner together, in order.
+func byOwner(collisions []schemas.Collision) [][]schemas.Collision {
+	var out [][]schemas.Collision
+	for _, c := range collisions {
+		i := slices.IndexFunc(out, func(of []schemas.Collision) bool { return of[0].Claim == c.Claim })
+		if i < 0 {
+			out = append(out, []schemas.Collision{c})
+			continue
+		}
+		out[i] = append(out[i], c)
+	}
+	return out
+}
+
+// conflictText names what one owner has, and says once what can be done.
+func conflictText(group string, of []schemas.Collision) string {
 	in := fmt.Sprintf("group %q", group)
 	if group == "" {
 		in = "the core group"
 	}
-	text := fmt.Sprintf("%s %q in %s is the %s of %s", c.Field, c.Name, in, c.As, c.Claim.Owner)
-	if c.Claim.Remedy != "" {
-		text += ": " + c.Claim.Remedy
+	first := of[0]
+	text := fmt.Sprintf("%s %q in %s is the %s of %s", first.Field, first.Name, in, first.As, first.Claim.Owner)
+	for i, c := range of[1:] {
+		text += cmp.Or(map[int]string{0: ", which also has "}[i], ", ") + fmt.Sprintf("%s %q", c.Field, c.Name)
+	}
+	if first.Claim.Remedy != "" {
+		text += ": " + first.Claim.Remedy
 	}
 	return text
 }

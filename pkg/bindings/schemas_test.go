@@ -143,7 +143,7 @@ func TestBoundStaysBound(t *testing.T) {
 	}{
 		"the export goes": {
 			do:    func(w *world) { w.exports.Delete(key) },
-			valid: `False APIExportNotFound APIExport "acme" not found in workspace "root:compute": delete this binding and create one that names an existing export (workloads need "kubernetes" of "root:compute"), or create the export there`,
+			valid: `False APIExportNotFound APIExport "acme" not found in workspace "root:compute": delete this binding and create one that names an existing export, or create the export there`,
 		},
 		"the schema goes": {
 			do: func(w *world) {
@@ -265,8 +265,8 @@ func TestNameConflicts(t *testing.T) {
 			before: func(w *world) {
 				w.definitions.Put("web", crd(apiextensionsv1.CustomResourceDefinitionNames{Plural: "things", ShortNames: []string{"wi"}, Kind: "Other", ListKind: "Widget"}, "example.io"))
 			},
-			want: taken + `short name "wi" in group "example.io" is the short name of CustomResourceDefinition "things.example.io": delete the definition, and with it its objects, or this binding; ` +
-				`kind "Widget" in group "example.io" is the listKind of CustomResourceDefinition "things.example.io": delete the definition, and with it its objects, or this binding`,
+			want: taken + `short name "wi" in group "example.io" is the short name of CustomResourceDefinition "things.example.io", which also has kind "Widget": ` +
+				`delete the definition, and with it its objects, or this binding`,
 		},
 		"a definition of another group, and one whose names are not accepted": {
 			before: func(w *world) {
@@ -353,7 +353,7 @@ func TestRaceForAName(t *testing.T) {
 			w.driver.Advance(t.Context(), time.Second)
 		}
 		w.expectBound("first")
-		if got := w.condition("second", conditionsv1alpha1.ReadyCondition); !strings.Contains(got, `is the plural of widgets.example.io of APIBinding "first": delete one of the bindings`) {
+		if got := w.condition("second", conditionsv1alpha1.ReadyCondition); !strings.Contains(got, `is the plural of widgets.example.io of APIBinding "first", which also has singular "widget", short name "wi", kind "Widget", listKind "WidgetList": delete one of the bindings`) {
 			t.Errorf("looked at %v: second is %s", order, got)
 		}
 		if diff := cmp.Diff([]string{"widgets.example.io v1"}, w.servedAPIs()); diff != "" {

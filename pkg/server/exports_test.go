@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -717,6 +718,26 @@ func TestConversionsOfBoundSchemas(t *testing.T) {
 		t.Fatalf("the provider sees %v, error %v", list, err)
 	}
 	checkAmount(t, "the provider", &list.Items[0])
+	checkTooLate(ctx, t, provider, offered.Name)
+}
+
+// checkTooLate changes the rules of a schema that is bound.
+func checkTooLate(ctx context.Context, t *testing.T, provider logicalcluster.Path, name string) {
+	t.Helper()
+	heard := &warnings{}
+	config := rest.AnonymousClientConfig(restConfig(t, "base"))
+	config.BearerToken, config.WarningHandler = "alice-token", heard
+	hub, err := client.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch := []byte(`[{"op":"add","path":"/spec/conversions/0/preserve","value":[".spec.size"]}]`)
+	if _, err := client.APIConversions(hub, provider).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !heard.has("what is written now has no effect") {
+		t.Errorf("changing rules of a schema that is bound warns %q", heard.said)
+	}
 }
 
 func checkAmount(t *testing.T, who string, got *unstructured.Unstructured) {
