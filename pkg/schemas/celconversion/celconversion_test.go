@@ -221,6 +221,43 @@ func TestCost(t *testing.T) {
 }
 
 // TestValues: everything that an expression can make, and what cannot be stored.
+// TestSize: a list of small objects does not become one that fills the memory.
+func TestSize(t *testing.T) {
+	copies, nested := from("v1", "v2", nil), from("v1", "v2", nil)
+	for i := range 200 {
+		copies.Rules = append(copies.Rules, move("any.text", fmt.Sprint("any.x", i), ""))
+		nested.Preserve = append(nested.Preserve, "any"+strings.Repeat(".a", i))
+	}
+	deep := fmt.Sprintf("%q", strings.Repeat("x", 10_000))
+	for range 30 {
+		deep = `{"a":` + deep + `}`
+	}
+	for name, c := range map[string]struct {
+		conversion apisv1alpha1.APIVersionConversion
+		any        string
+		says       string
+	}{
+		"made by a rule": {from("v1", "v2", nil, move("any.text", "any.x", "[self,self,self,self,self,self,self,self].map(a, [a,a,a,a,a,a,a,a].join('')).join('')")),
+			fmt.Sprintf(`{"text":%q}`, strings.Repeat("x", 10_000)), "any.x from any.text: it gets too large"},
+		"copied":           {copies, fmt.Sprintf(`{"text":%q}`, strings.Repeat("x", 10_000)), "it gets too large"},
+		"preserved":        {nested, deep, "preserve any"},
+		"copied, a little": {copies, `{"text":"1234567890"}`, ""},
+		"three times": {from("v1", "v2", []string{"any.text"}, move("any.text", "any.x", "self"), move("any.text", "any.y", "self")),
+			fmt.Sprintf(`{"text":%q}`, strings.Repeat("x", 100_000)), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules, err := Compile(conversion(c.conversion), people())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = rules.Convert(t.Context(), "example.io/v2", []*unstructured.Unstructured{person(t, `{"apiVersion":"example.io/v1","kind":"Person","metadata":{"name":"ada"},"any":`+c.any+`}`)})
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v; expected %q", err, c.says)
+			}
+		})
+	}
+}
+
 func TestValues(t *testing.T) {
 	for expression, c := range map[string]struct {
 		want any

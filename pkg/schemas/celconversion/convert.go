@@ -22,6 +22,58 @@ import (
 // a quarter of a second.
 const objectBudget = 2_500_000
 
+// What rules make of one object may have growth times its size, and slack. Without
+// a bound a list of small objects would, in another version, fill the memory of
+// whoever converts it.
+const (
+	growth = 4
+	slack  = 4 << 10
+)
+
+// budget is what is left for converting one object.
+type budget struct{ cost, bytes int64 }
+
+func budgetFor(object *unstructured.Unstructured) *budget {
+	return &budget{cost: objectBudget, bytes: growth*sizeOf(object.Object) + slack}
+}
+
+// spend takes what CEL has cost.
+func (b *budget) spend(cost uint64) error {
+	if b.cost -= int64(min(cost, objectBudget+1)); b.cost < 0 {
+		return fmt.Errorf("converting one object costs too much")
+	}
+	return nil
+}
+
+// store takes the place of a value.
+func (b *budget) store(value any) error {
+	if b.bytes -= sizeOf(value); b.bytes < 0 {
+		return fmt.Errorf("it gets too large: what rules make of an object, and preserve of it, may have %d times its size and %d bytes", growth, slack)
+	}
+	return nil
+}
+
+// sizeOf returns about how many bytes of JSON a value is.
+func sizeOf(value any) int64 {
+	const punctuation, number = 4, 8
+	size := int64(punctuation)
+	switch value := value.(type) {
+	case string:
+		size += int64(len(value))
+	case map[string]any:
+		for key, inner := range value {
+			size += int64(len(key)) + sizeOf(inner)
+		}
+	case []any:
+		for _, inner := range value {
+			size += sizeOf(inner)
+		}
+	default:
+		size = number
+	}
+	return size
+}
+
 // Convert is a schemas.Converter. The error names the object and the rule that
 // could not be followed.
 func (r *Rules) Convert(ctx context.Context, desiredAPIVersion string, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
@@ -31,9 +83,9 @@ func (r *Rules) Convert(ctx context.Context, desiredAPIVersion string, objects [
 	}
 	converted := make([]*unstructured.Unstructured, 0, len(objects))
 	for _, object := range objects {
-		budget := int64(objectBudget)
+		left := budgetFor(object)
 		for _, step := range r.steps(object.GroupVersionKind().Version, to.Version) {
-			if object, err = r.step(ctx, step, object, &budget); err != nil {
+			if object, err = r.step(ctx, step, object, left); err != nil {
 				return nil, fmt.Errorf("convert %s from %s to %s: %w", describe(object), step.from, step.to, err)
 			}
 		}
@@ -63,7 +115,7 @@ func (r *Rules) steps(from, to string) []pair {
 
 // step returns object in the next version. Of an error the object is the one that
 // it is about.
-func (r *Rules) step(ctx context.Context, step pair, object *unstructured.Unstructured, budget *int64) (*unstructured.Unstructured, error) {
+func (r *Rules) step(ctx context.Context, step pair, object *unstructured.Unstructured, left *budget) (*unstructured.Unstructured, error) {
 	converted := object.DeepCopy()
 	converted.SetAPIVersion(schema.GroupVersion{Group: object.GroupVersionKind().Group, Version: step.to}.String())
 	set := r.pairs[step]
@@ -71,13 +123,13 @@ func (r *Rules) step(ctx context.Context, step pair, object *unstructured.Unstru
 		set = &ruleset{}
 	}
 	for i := range set.rules {
-		if err := set.rules[i].apply(ctx, object, converted, budget); err != nil {
+		if err := set.rules[i].apply(ctx, object, converted, left); err != nil {
 			return object, err
 		}
 	}
 	annotations := maps.Clone(object.GetAnnotations())
 	r.restore(step, annotations, converted)
-	annotations, err := preserve(step, set.preserve, annotations, object)
+	annotations, err := preserve(step, set.preserve, annotations, object, left)
 	if err != nil {
 		return object, err
 	}
@@ -89,7 +141,7 @@ func (r *Rules) step(ctx context.Context, step pair, object *unstructured.Unstru
 }
 
 // apply follows one rule.
-func (r *rule) apply(ctx context.Context, object, converted *unstructured.Unstructured, budget *int64) error {
+func (r *rule) apply(ctx context.Context, object, converted *unstructured.Unstructured, left *budget) error {
 	value, found, err := unstructured.NestedFieldNoCopy(object.Object, r.from.fields...)
 	if err != nil {
 		return fmt.Errorf("field %s: %w", r.from.name, err)
@@ -98,9 +150,12 @@ func (r *rule) apply(ctx context.Context, object, converted *unstructured.Unstru
 		return nil
 	}
 	if value = runtime.DeepCopyJSONValue(value); r.program != nil {
-		if value, err = r.transform(ctx, value, budget); err != nil {
+		if value, err = r.transform(ctx, value, left); err != nil {
 			return fmt.Errorf("the transformation of %s to %s: %w", r.from.name, r.to.name, err)
 		}
+	}
+	if err := left.store(value); err != nil {
+		return fmt.Errorf("%s from %s: %w", r.to.name, r.from.name, err)
 	}
 	if err := r.to.valid(value); err != nil {
 		return fmt.Errorf("%s became something that %s cannot be: %w", r.from.name, r.to.name, err)
@@ -111,7 +166,7 @@ func (r *rule) apply(ctx context.Context, object, converted *unstructured.Unstru
 	return nil
 }
 
-func (r *rule) transform(ctx context.Context, value any, budget *int64) (any, error) {
+func (r *rule) transform(ctx context.Context, value any, left *budget) (any, error) {
 	var self ref.Val
 	if declaredType(r.structural) != nil {
 		self = schemacel.UnstructuredToVal(value, r.structural)
@@ -123,10 +178,9 @@ func (r *rule) transform(ctx context.Context, value any, budget *int64) (any, er
 		return nil, err
 	}
 	if cost := details.ActualCost(); cost != nil {
-		*budget -= int64(*cost)
-	}
-	if *budget < 0 {
-		return nil, fmt.Errorf("converting one object costs too much")
+		if err := left.spend(*cost); err != nil {
+			return nil, err
+		}
 	}
 	return toJSON(result)
 }
@@ -174,13 +228,17 @@ func (r *Rules) preserved(version string) []place {
 }
 
 // preserve adds the fields at places in object to annotations, for the way back.
-func preserve(step pair, places []place, annotations map[string]string, object *unstructured.Unstructured) (map[string]string, error) {
+func preserve(step pair, places []place, annotations map[string]string, object *unstructured.Unstructured, left *budget) (map[string]string, error) {
 	kept := map[string]any{}
 	for _, p := range places {
 		value, found, err := unstructured.NestedFieldNoCopy(object.Object, p.fields...)
-		if err == nil && found {
-			kept[p.name] = value
+		if err != nil || !found {
+			continue
 		}
+		if err := left.store(value); err != nil {
+			return nil, fmt.Errorf("preserve %s: %w", p.name, err)
+		}
+		kept[p.name] = value
 	}
 	key := apisv1alpha1.VersionPreservationAnnotationKeyPrefix + step.from
 	if len(kept) == 0 {

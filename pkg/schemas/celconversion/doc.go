@@ -20,5 +20,6 @@
 //	R1: neither rules nor annotations change the metadata of an object, but for
 //	    the annotations themselves.
 //	R2: what a rule makes, and what is restored, is valid in its place.
-//	R3: the cost of converting an object is bounded, whatever rules and object say.
+//	R3: the cost of converting an object is bounded, whatever rules and object say,
+//	    and what it becomes has not many times its size.
 package celconversion
