@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -75,6 +74,10 @@ func connect(ctx context.Context, workspace logicalcluster.Path, export string) 
 	return client.New(config)
 }
 
+// again is how long a database waits at most that could not be served: its
+// workspace may allow tomorrow what it does not allow today.
+const again = 30 * time.Second
+
 // follow serves all databases there are, and then each that changes, until the
 // watch ends.
 func follow(ctx context.Context, view *client.Hub) error {
@@ -86,7 +89,9 @@ func follow(ctx context.Context, view *client.Hub) error {
 	for i := range list.Items {
 		serve(ctx, view, &list.Items[i])
 	}
-	watch, err := everywhere.Watch(ctx, metav1.ListOptions{ResourceVersion: list.GetResourceVersion()})
+	watch, err := everywhere.Watch(ctx, metav1.ListOptions{
+		ResourceVersion: list.GetResourceVersion(), TimeoutSeconds: new(int64(again / time.Second)),
+	})
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func follow(ctx context.Context, view *client.Hub) error {
 			return apierrors.FromObject(object)
 		}
 	}
-	return errors.New("the watch ended")
+	return nil
 }
 
 // serve makes one database ready. Two workspaces can have one of the same name:
