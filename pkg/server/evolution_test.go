@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -531,9 +532,14 @@ func TestOwnersAreWarned(t *testing.T) {
 		t.Fatal(err)
 	}
 	patch := []byte(`[{"op":"replace","path":"/spec/resources/0/schema","value":"two.gizmos.` + group + `"}]`)
-	if _, err := client.APIExports(hub, e.provider).Patch(e.ctx, "gizmos", types.JSONPatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
-		t.Fatal(err)
-	}
+	await(e.ctx, t, "a dry run warns, as the hub has seen the schema", func() error {
+		heard.texts = nil
+		_, err := client.APIExports(hub, e.provider).Patch(e.ctx, "gizmos", types.JSONPatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil && len(heard.texts) == 0 {
+			return errors.New("no warning")
+		}
+		return err
+	})
 	want := "gizmos." + group + `: 2 of 2 bindings would stay at the schema that they have, and not be moved to "two.gizmos.` + group + `": v2: this version was served and is not any more`
 	if len(heard.texts) != 1 || !strings.HasPrefix(heard.texts[0], want) {
 		t.Errorf("a dry run warns of %q", heard.texts)
