@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/atriumhub/atrium/internal/cli"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -51,25 +53,27 @@ func completeFirst(options *cli.Options, suggest candidates) cobra.CompletionFun
 
 func bindingNames(ctx context.Context, s *session, _ string) []string {
 	list, err := client.APIBindings(s.hub, s.path).List(ctx, metav1.ListOptions{Limit: completionLimit})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
-	}
-	return names
+	return namesIn(list, err)
 }
 
 func exportNames(ctx context.Context, s *session, _ string) []string {
 	list, err := client.APIExports(s.hub, s.path).List(ctx, metav1.ListOptions{Limit: completionLimit})
+	return namesIn(list, err)
+}
+
+// namesIn returns the names of what was listed; none when that failed.
+func namesIn(list runtime.Object, err error) []string {
 	if err != nil {
 		return nil
 	}
 	var names []string
-	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
-	}
+	_ = meta.EachListItem(list, func(object runtime.Object) error {
+		item, err := meta.Accessor(object)
+		if err == nil {
+			names = append(names, item.GetName())
+		}
+		return err
+	})
 	return names
 }
 
