@@ -85,9 +85,11 @@ func (v *windows) serve(api *catalog.API, w http.ResponseWriter, req *http.Reque
 	}
 	held, release := v.holdWatch(req.Context(), window, info)
 	defer release()
-	if again, err := v.publisher.Window(slice, api.Provider.Virtual.Identity); err != nil || again.Resource != window.Resource {
-		refuse(apierrors.NewServiceUnavailable(errWindowChanged.Error())) // before it was held
-		return
+	if info.Verb == "watch" { // what changed before it was held ends nothing
+		if again, err := v.publisher.Window(slice, api.Provider.Virtual.Identity); err != nil || again.Resource != window.Resource {
+			refuse(apierrors.NewServiceUnavailable(errWindowChanged.Error()))
+			return
+		}
 	}
 	scope := keyspace.In(window.Resource.Workspace).Selecting(window.Selector)
 	v.serveAPI(window.API, w, req.WithContext(keyspace.WithScope(held, scope)))
