@@ -32,7 +32,7 @@ type Accounts struct {
 var _ authenticator.Token = &Accounts{}
 
 // NewAccounts returns the authenticator. lookup finds what tokens speak of, in
-// the workspace that HomeOf finds in its context.
+// the workspace of the holder in its context.
 func NewAccounts(issuers *Issuers, lookup serviceaccount.ServiceAccountTokenGetter) (*Accounts, error) {
 	current := serviceaccount.NewValidator(lookup)
 	old, err := serviceaccount.NewLegacyValidator(true, lookup, untracked{})
@@ -69,7 +69,7 @@ func (a *Accounts) AuthenticateToken(ctx context.Context, token string) (*authen
 	auds := audiences{hub: a.issuers.baseURL, home: a.issuers.URL(home), judge: a.issuers.URL(judge)}
 	inner := verify([]string{claims.Issuer}, workspaceKeys{a.issuers.keys.Load(), home}, authenticator.Audiences{auds.hub})
 	requested := auds.requested(ctx)
-	response, ok, err := inner.AuthenticateToken(authenticator.WithAudiences(withHome(ctx, home), auds.accepted(requested)), token)
+	response, ok, err := inner.AuthenticateToken(authenticator.WithAudiences(withHolder(ctx, holder{home, claims.AccountUID()}), auds.accepted(requested)), token)
 	if err != nil || !ok {
 		return nil, false, fmt.Errorf("the token of a service account of workspace %s is not good: %w", home, err)
 	}
@@ -128,16 +128,22 @@ func judging(ctx context.Context) logicalcluster.Name {
 	return t.Identity
 }
 
-type homeKey struct{}
-
-func withHome(ctx context.Context, home logicalcluster.Name) context.Context {
-	return context.WithValue(ctx, homeKey{}, home)
+// holder is whom the token being checked says it is of: the workspace it is from,
+// and the UID of the account. When lookups are asked, its signature was found good.
+type holder struct {
+	home logicalcluster.Name
+	uid  types.UID
 }
 
-// homeOf is the workspace that the token being checked says it is from.
-func homeOf(ctx context.Context) logicalcluster.Name {
-	home, _ := ctx.Value(homeKey{}).(logicalcluster.Name)
-	return home
+type holderKey struct{}
+
+func withHolder(ctx context.Context, h holder) context.Context {
+	return context.WithValue(ctx, holderKey{}, h)
+}
+
+func holderOf(ctx context.Context) holder {
+	h, _ := ctx.Value(holderKey{}).(holder)
+	return h
 }
 
 // untracked takes upstream's notes of when a token was last used, and drops

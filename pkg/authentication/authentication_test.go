@@ -23,7 +23,9 @@ import (
 	jose "gopkg.in/go-jose/go-jose.v2"
 	"gopkg.in/go-jose/go-jose.v2/jwt"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -59,9 +61,9 @@ func in(ctx context.Context, workspace logicalcluster.Name) context.Context {
 // with the UID "uid", each.
 func newAccounts(t testing.TB, issuers *Issuers) *Accounts {
 	t.Helper()
-	accounts, err := NewAccounts(issuers, NewTokenGetter(func(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
+	accounts, err := NewAccounts(issuers, NewTokenGetter(Lookups{Account: func(key logicalcluster.Key) (*corev1.ServiceAccount, bool) {
 		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: "uid"}}, true
-	}, nil))
+	}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +79,62 @@ func signed(t testing.TB, issuers *Issuers, home logicalcluster.Name) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// TestAccountsThatMemoryDoesNotHave: storage is read for them, until it has said
+// once that one is gone.
+func TestAccountsThatMemoryDoesNotHave(t *testing.T) {
+	account := func(uid types.UID) *corev1.ServiceAccount {
+		return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "default", UID: uid}}
+	}
+	for name, c := range map[string]struct {
+		remembered, stored *corev1.ServiceAccount
+		down               bool
+		good               bool
+		reads              int
+	}{
+		"as everywhere":              {account("uid"), account("uid"), false, true, 0},
+		"made just now":              {nil, account("uid"), false, true, 3},
+		"made again just now":        {account("old"), account("uid"), false, true, 3},
+		"gone":                       {nil, nil, false, false, 1},
+		"another one of that name":   {account("new"), account("new"), false, false, 1},
+		"storage that cannot answer": {nil, nil, true, false, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reads := 0
+			issuers := NewIssuers(hub, newRing(t, 1))
+			accounts, err := NewAccounts(issuers, NewTokenGetter(Lookups{
+				Account: func(logicalcluster.Key) (*corev1.ServiceAccount, bool) { return c.remembered, c.remembered != nil },
+				StoredAccount: func(_ context.Context, key logicalcluster.Key) (*corev1.ServiceAccount, error) {
+					if reads++; key != (logicalcluster.Key{Workspace: "a", Namespace: "default", Name: "default"}) {
+						t.Errorf("asked for %v", key)
+					}
+					switch {
+					case c.down:
+						return nil, apierrors.NewServiceUnavailable("no")
+					case c.stored == nil:
+						return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), key.Name)
+					}
+					return c.stored, nil
+				},
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := signed(t, issuers, "a")
+			for range 3 {
+				if _, ok, err := accounts.AuthenticateToken(in(t.Context(), "b"), token); ok != c.good {
+					t.Errorf("%v, %v", ok, err)
+				}
+			}
+			if _, ok, _ := accounts.AuthenticateToken(in(t.Context(), "b"), token[:len(token)-8]+"AAAAAAAA"); ok {
+				t.Error("a token that nobody signed is good")
+			}
+			if reads != c.reads {
+				t.Errorf("storage was read %d times, expected %d", reads, c.reads)
+			}
+		})
+	}
 }
 
 func TestGenerateTokenNeedsOneWorkspace(t *testing.T) {

@@ -8,36 +8,59 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	kubeinformers "k8s.io/client-go/informers"
 	"k8s.io/kubernetes/pkg/serviceaccount"
+	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
+// rememberedGone bounds how many accounts are known to be gone (A3).
+const rememberedGone = 1024
+
+// Lookups find what tokens speak of.
+type Lookups struct {
+	// Account answers from memory, where an account may come and go some
+	// milliseconds late. Only metadata is looked at.
+	Account func(logicalcluster.Key) (*corev1.ServiceAccount, bool)
+	// StoredAccount reads storage. It is asked about accounts that memory does not
+	// have, once for each that is gone.
+	StoredAccount func(context.Context, logicalcluster.Key) (*corev1.ServiceAccount, error)
+	// StoredSecret reads storage. It is asked only for tokens bound to a Secret.
+	StoredSecret func(context.Context, logicalcluster.Key) (*corev1.Secret, error)
+}
+
 // tokenGetter looks what a token speaks of up in the workspace that the token is
 // from. Whether it is from there was checked before, by its signature.
 type tokenGetter struct {
-	accounts func(logicalcluster.Key) (*corev1.ServiceAccount, bool)
-	secrets  func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)
+	Lookups
+	// gone has holders whose account storage did not have. A UID never comes back.
+	gone *lru.Cache
 }
 
-// NewTokenGetter returns the lookups behind service account tokens. accounts
-// answers from memory; only metadata is looked at. secrets is
-// asked only for tokens bound to a Secret, and may go to storage.
-func NewTokenGetter(accounts func(logicalcluster.Key) (*corev1.ServiceAccount, bool), secrets func(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error)) serviceaccount.ServiceAccountTokenGetter {
-	return tokenGetter{accounts: accounts, secrets: secrets}
+// NewTokenGetter returns the lookups behind service account tokens.
+func NewTokenGetter(l Lookups) serviceaccount.ServiceAccountTokenGetter {
+	return tokenGetter{Lookups: l, gone: lru.New(rememberedGone)}
 }
 
-// GetServiceAccount returns the account from memory.
+// GetServiceAccount returns the account that the token is of.
 func (g tokenGetter) GetServiceAccount(ctx context.Context, namespace, name string) (*corev1.ServiceAccount, error) {
-	account, ok := g.accounts(logicalcluster.Key{Workspace: homeOf(ctx), Namespace: namespace, Name: name})
-	if !ok {
+	holder := holderOf(ctx)
+	key := logicalcluster.Key{Workspace: holder.home, Namespace: namespace, Name: name}
+	if account, ok := g.Account(key); ok && account.UID == holder.uid {
+		return account, nil
+	}
+	if _, ok := g.gone.Get(holder); ok {
 		return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), name)
 	}
-	return account, nil
+	account, err := g.StoredAccount(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && account.UID != holder.uid {
+		g.gone.Add(holder, nil)
+	}
+	return account, err
 }
 
 // GetSecret returns the Secret a token is bound to.
 func (g tokenGetter) GetSecret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	return g.secrets(ctx, homeOf(ctx), namespace, name)
+	return g.StoredSecret(ctx, logicalcluster.Key{Workspace: holderOf(ctx).home, Namespace: namespace, Name: name})
 }
 
 // GetPod finds nothing: the hub binds no tokens to pods.
@@ -63,10 +86,13 @@ func (g tokenGetter) GetMutatingWebhookConfiguration(_ context.Context, name str
 // NoTokens is the lookup of upstream's own authenticator of service accounts,
 // which is to accept nobody.
 func NoTokens(kubeinformers.SharedInformerFactory) serviceaccount.ServiceAccountTokenGetter {
-	return tokenGetter{
-		accounts: func(logicalcluster.Key) (*corev1.ServiceAccount, bool) { return nil, false },
-		secrets: func(_ context.Context, _ logicalcluster.Name, _, name string) (*corev1.Secret, error) {
-			return nil, apierrors.NewNotFound(corev1.Resource("secrets"), name)
+	return NewTokenGetter(Lookups{
+		Account: func(logicalcluster.Key) (*corev1.ServiceAccount, bool) { return nil, false },
+		StoredAccount: func(_ context.Context, key logicalcluster.Key) (*corev1.ServiceAccount, error) {
+			return nil, apierrors.NewNotFound(corev1.Resource("serviceaccounts"), key.Name)
 		},
-	}
+		StoredSecret: func(_ context.Context, key logicalcluster.Key) (*corev1.Secret, error) {
+			return nil, apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
+		},
+	})
 }

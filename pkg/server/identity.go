@@ -52,7 +52,9 @@ func (h *Hub) watchTokenSecrets(ctx context.Context) {
 // buildAuthentication puts the workspaces' and the tenants' issuers behind those
 // that the operator configured.
 func (h *Hub) buildAuthentication() error {
-	accounts, err := authentication.NewAccounts(h.issuers, authentication.NewTokenGetter(h.serviceAccount, h.secret))
+	accounts, err := authentication.NewAccounts(h.issuers, authentication.NewTokenGetter(authentication.Lookups{
+		Account: h.serviceAccount, StoredAccount: h.storedAccount, StoredSecret: h.storedSecret,
+	}))
 	if err != nil {
 		return err
 	}
@@ -92,12 +94,9 @@ func (h *Hub) authenticationConfigurations(workspace logicalcluster.Name) []*ten
 
 // tokenAdmission completes what has to do with tokens.
 func (h *Hub) tokenAdmission() []hubadmission.Named {
-	stored := func(ctx context.Context, key logicalcluster.Key) (*corev1.ServiceAccount, error) {
-		return h.hubClient.Kubernetes(key.Workspace.Path()).CoreV1().ServiceAccounts(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
-	}
 	return []hubadmission.Named{
 		{Name: "AtriumTokens", Plugin: hubadmission.NewTokens(hubadmission.TokensConfig{
-			IssuerURL: h.issuers.URL, Sign: h.issuers.Sign, Signed: h.issuers.Signed, Account: stored, RootCA: h.authority.PEM(),
+			IssuerURL: h.issuers.URL, Sign: h.issuers.Sign, Signed: h.issuers.Signed, Account: h.storedAccount, RootCA: h.authority.PEM(),
 		})},
 		{Name: "AtriumAuthentication", Plugin: hubadmission.NewAuthentication(authentication.Validate)},
 	}
@@ -112,11 +111,16 @@ func (h *Hub) serviceAccount(key logicalcluster.Key) (*corev1.ServiceAccount, bo
 	return &corev1.ServiceAccount{ObjectMeta: found.ObjectMeta}, true
 }
 
-// secret reads a Secret that a token is bound to.
-func (h *Hub) secret(ctx context.Context, workspace logicalcluster.Name, namespace, name string) (*corev1.Secret, error) {
-	found, err := h.hubClient.Kubernetes(workspace.Path()).CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+// storedAccount reads a service account from storage.
+func (h *Hub) storedAccount(ctx context.Context, key logicalcluster.Key) (*corev1.ServiceAccount, error) {
+	return h.hubClient.Kubernetes(key.Workspace.Path()).CoreV1().ServiceAccounts(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+}
+
+// storedSecret reads a Secret that a token is bound to.
+func (h *Hub) storedSecret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error) {
+	found, err := h.hubClient.Kubernetes(key.Workspace.Path()).CoreV1().Secrets(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("failed to read Secret %s/%s of workspace %s: %w", namespace, name, workspace, err)
+		return nil, fmt.Errorf("failed to read Secret %s/%s of workspace %s: %w", key.Namespace, key.Name, key.Workspace, err)
 	}
 	return found, nil
 }

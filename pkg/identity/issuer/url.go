@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -77,6 +79,23 @@ type Claims struct {
 	LegacySecret json.RawMessage `json:"kubernetes.io/serviceaccount/secret.name"`
 	// Distributed is set when some claims are kept elsewhere.
 	Distributed json.RawMessage `json:"_claim_names"`
+	// Kubernetes is what tokens of TokenRequest say, LegacyUID what those say that
+	// lie in a Secret. AccountUID is for both.
+	Kubernetes struct {
+		ServiceAccount struct {
+			UID types.UID `json:"uid"`
+		} `json:"serviceaccount"`
+	} `json:"kubernetes.io"`
+	LegacyUID types.UID `json:"kubernetes.io/serviceaccount/service-account.uid"`
+}
+
+// AccountUID is the UID of the service account that the token says it is of, or
+// empty.
+func (c Claims) AccountUID() types.UID {
+	if c.LegacySecret != nil {
+		return c.LegacyUID
+	}
+	return c.Kubernetes.ServiceAccount.UID
 }
 
 // Peek reads the claims of a token without verifying anything, and returns false
