@@ -3,8 +3,8 @@ package bindings
 import (
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -19,24 +19,27 @@ type ahead struct {
 	written map[logicalcluster.Key]given
 }
 
+// given is what was stored for a binding, and at which revision.
 type given struct {
-	uid   types.UID
-	phase apisv1alpha2.APIBindingPhaseType
-	bound []apisv1alpha2.BoundAPIResource
+	uid      types.UID
+	revision string
+	phase    apisv1alpha2.APIBindingPhaseType
+	bound    []apisv1alpha2.BoundAPIResource
 }
 
-func (g given) is(binding *apisv1alpha2.APIBinding) bool {
-	return g.phase == binding.Status.Phase && equality.Semantic.DeepEqual(g.bound, binding.Status.BoundResources)
+// after reports whether g was stored after what is known of the binding.
+func (g given) after(binding *apisv1alpha2.APIBinding) bool {
+	order, err := resourceversion.CompareResourceVersion(g.revision, binding.ResourceVersion)
+	return err == nil && order > 0 && g.uid == binding.UID
 }
 
-// writing notes a status that is about to be stored for binding.
-func (a *ahead) writing(key logicalcluster.Key, binding *apisv1alpha2.APIBinding, status *apisv1alpha2.APIBindingStatus) {
-	g := given{uid: binding.UID, phase: status.Phase, bound: status.BoundResources}
-	if g.is(binding) {
-		return
-	}
+// wrote notes what was stored, unless the informer behind get has it already.
+func (a *ahead) wrote(key logicalcluster.Key, g given, get func(logicalcluster.Key) (*apisv1alpha2.APIBinding, bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if known, ok := get(key); !ok || !g.after(known) {
+		return
+	}
 	if a.written == nil {
 		a.written = map[logicalcluster.Key]given{}
 	}
@@ -47,16 +50,9 @@ func (a *ahead) writing(key logicalcluster.Key, binding *apisv1alpha2.APIBinding
 func (a *ahead) observe(key logicalcluster.Key, binding *apisv1alpha2.APIBinding) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if g, ok := a.written[key]; ok && (binding == nil || binding.UID != g.uid || g.is(binding)) {
+	if g, ok := a.written[key]; ok && (binding == nil || !g.after(binding)) {
 		delete(a.written, key)
 	}
-}
-
-// forget takes back a note: it was not stored.
-func (a *ahead) forget(key logicalcluster.Key) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.written, key)
 }
 
 // latest returns binding with what was written since it was seen.
@@ -64,7 +60,7 @@ func (a *ahead) latest(binding *apisv1alpha2.APIBinding) *apisv1alpha2.APIBindin
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	g, ok := a.written[client.KeyOf(binding)]
-	if !ok || g.uid != binding.UID {
+	if !ok || !g.after(binding) {
 		return binding
 	}
 	updated := *binding

@@ -56,7 +56,8 @@ func (k *keeper) reconcileBinding(ctx context.Context, key logicalcluster.Key) (
 	k.note(key, f)
 	if change := marks(f); change != nil {
 		// The changed object comes back by itself.
-		return loop.Result{}, k.amend(ctx, key, binding, change)
+		_, err := k.amend(ctx, key, binding, change)
+		return loop.Result{}, err
 	}
 	return k.keep(ctx, key, f)
 }
@@ -101,7 +102,8 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	}
 	if lacking := undressed(f); lacking != nil {
 		// The changed object comes back by itself.
-		return loop.Result{}, k.amend(ctx, key, binding, lacking)
+		_, err := k.amend(ctx, key, binding, lacking)
+		return loop.Result{}, err
 	}
 	if err := k.evolve(ctx, key, &f); err != nil {
 		return loop.Result{}, err
@@ -178,10 +180,9 @@ func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, bindin
 	if equality.Semantic.DeepEqual(status, binding.Status) {
 		return nil
 	}
-	k.ahead.writing(key, binding, &status)
-	err := k.amend(ctx, key, binding, func(stored *apisv1alpha2.APIBinding) { stored.Status = status })
-	if err != nil {
-		k.ahead.forget(key)
+	revision, err := k.amend(ctx, key, binding, func(stored *apisv1alpha2.APIBinding) { stored.Status = status })
+	if err == nil && revision != "" {
+		k.ahead.wrote(key, given{binding.UID, revision, status.Phase, status.BoundResources}, k.APIBindings.Get)
 	}
 	return err
 }

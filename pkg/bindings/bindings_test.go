@@ -50,6 +50,8 @@ type world struct {
 	// noMove is why they cannot be moved.
 	local, adopted int
 	noMove         error
+	// meanwhile happens before a binding is written.
+	meanwhile func(*apisv1alpha2.APIBinding)
 	// noSecrets is why secrets cannot be stored.
 	noSecrets   error
 	conversions *inventorytest.Collection[*apisv1alpha1.APIConversion]
@@ -159,10 +161,20 @@ func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, s
 	return nil
 }
 
-func (w *world) AmendBinding(_ context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
-	return w.Amend(bindingsGVR, client.KeyOf(binding), binding.ResourceVersion, func(object map[string]any) error {
+func (w *world) AmendBinding(_ context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) (string, error) {
+	if w.meanwhile != nil {
+		changed := binding.DeepCopy()
+		change(changed)
+		w.meanwhile(changed)
+	}
+	err := w.Amend(bindingsGVR, client.KeyOf(binding), binding.ResourceVersion, func(object map[string]any) error {
 		return amendRaw(&unstructured.Unstructured{Object: object}, change)
 	})
+	if err != nil {
+		return "", err
+	}
+	amended, _ := w.bindings.Get(client.KeyOf(binding))
+	return amended.ResourceVersion, nil
 }
 
 func (w *world) Remove(_ context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, _ types.UID) error {

@@ -34,8 +34,9 @@ type hub interface {
 	// MergePatch applies a JSON merge patch to an object, or to its status.
 	MergePatch(ctx context.Context, gvr schema.GroupVersionResource, key logicalcluster.Key, patch []byte, subresources ...string) error
 	// AmendBinding changes labels, annotations, finalizers and status of a binding,
-	// straight in storage, unless it is not as it was read any more.
-	AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error
+	// straight in storage, unless it is not as it was read any more, and returns the
+	// revision it has then.
+	AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) (string, error)
 	// Secret reads a secret.
 	Secret(ctx context.Context, key logicalcluster.Key) (*corev1.Secret, error)
 	// Create stores an object.
@@ -60,9 +61,9 @@ func newHubWriter(hubClient *client.Hub, customResources *partition.Getter) (hub
 }
 
 // AmendBinding implements hub.
-func (w hubWriter) AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
+func (w hubWriter) AmendBinding(ctx context.Context, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) (string, error) {
 	asRead := &storage.Preconditions{UID: &binding.UID, ResourceVersion: &binding.ResourceVersion}
-	return ledger.Amend(ctx, w.bindings, bindingsGVR.GroupResource(), client.KeyOf(binding), asRead, func(raw *unstructured.Unstructured) error {
+	return ledger.Amended(ctx, w.bindings, bindingsGVR.GroupResource(), client.KeyOf(binding), asRead, func(raw *unstructured.Unstructured) error {
 		return amendRaw(raw, change)
 	})
 }
@@ -132,12 +133,17 @@ func (k *keeper) patch(ctx context.Context, gvr schema.GroupVersionResource, key
 	return nil
 }
 
-// amend changes a binding, as patch does other objects.
-func (k *keeper) amend(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) error {
-	if err := current(k.hub.AmendBinding(ctx, binding, change)); err != nil {
-		return fmt.Errorf("failed to write APIBinding %s: %w", key, err)
+// amend changes a binding, as patch does other objects. It returns the revision that
+// was stored, or "" when none was.
+func (k *keeper) amend(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) (string, error) {
+	revision, err := k.hub.AmendBinding(ctx, binding, change)
+	if err == nil {
+		return revision, nil
 	}
-	return nil
+	if err := current(err); err != nil {
+		return "", fmt.Errorf("failed to write APIBinding %s: %w", key, err)
+	}
+	return "", nil
 }
 
 // current is err, unless it says that the object is another one by now.

@@ -44,12 +44,19 @@ func Within(ctx context.Context, in logicalcluster.Name) context.Context {
 // by then. Errors are API errors: not found; conflict, also where what is stored does
 // not meet the preconditions.
 func Amend(ctx context.Context, store storage.Interface, resource schema.GroupResource, key logicalcluster.Key, only *storage.Preconditions, change func(*unstructured.Unstructured) error) error {
+	_, err := Amended(ctx, store, resource, key, only, change)
+	return err
+}
+
+// Amended is Amend, and returns the revision that the object has after it.
+func Amended(ctx context.Context, store storage.Interface, resource schema.GroupResource, key logicalcluster.Key, only *storage.Preconditions, change func(*unstructured.Unstructured) error) (string, error) {
 	update := storage.SimpleUpdate(func(stored runtime.Object) (runtime.Object, error) {
 		raw := stored.(*unstructured.Unstructured).DeepCopy()
 		return raw, change(raw)
 	})
-	err := store.GuaranteedUpdate(Within(ctx, key.Workspace), partition.ObjectKey(store, key.Namespace, key.Name), &unstructured.Unstructured{}, false, only, update, nil)
-	return storeerr.InterpretUpdateError(err, resource, key.Name)
+	amended := &unstructured.Unstructured{}
+	err := store.GuaranteedUpdate(Within(ctx, key.Workspace), partition.ObjectKey(store, key.Namespace, key.Name), amended, false, only, update, nil)
+	return amended.GetResourceVersion(), storeerr.InterpretUpdateError(err, resource, key.Name)
 }
 
 // Typed returns what raw says as a T.
