@@ -282,11 +282,11 @@ func TestMaximalPermissionPolicy(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an export that is gone allows nothing", func(t *testing.T) {
+	t.Run("a policy whose workspace is gone allows nothing", func(t *testing.T) {
 		config.Policy = func(logicalcluster.Name, schema.GroupResource) (Policy, bool) { return Policy{Export: "x"}, true }
 		decision, reason, _ := New(config).Authorize(in("a"), as(person("alice"), can("get", "apps", "deployments")))
-		if decision == authorizer.DecisionAllow || !strings.Contains(reason, "the export x is gone") {
-			t.Errorf("%v (%s), want refused because the export is gone", decision, reason)
+		if decision == authorizer.DecisionAllow || !strings.Contains(reason, "the workspace of the export x is gone") {
+			t.Errorf("%v (%s), want refused because its workspace is gone", decision, reason)
 		}
 	})
 }

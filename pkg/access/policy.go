@@ -18,7 +18,7 @@ import (
 // what may be done with it at most (spec.maximalPermissionPolicy).
 type Policy struct {
 	// Workspace is where the export, and the roles that are the policy, live. It
-	// is empty when the export cannot be found any more: then nothing is allowed.
+	// is empty when that is gone: then nothing is allowed.
 	Workspace logicalcluster.Name
 	// Export is "<path>:<name>", for messages.
 	Export string
@@ -41,8 +41,8 @@ func (c *Chain) beyondPolicy(ctx context.Context, r request) string {
 		return ""
 	}
 	if policy.Workspace.Empty() {
-		return fmt.Sprintf("the export %s is gone, and nobody can tell any more what its maximal permission policy allows: "+
-			"its owner can make it again, with its identity secret, or delete the APIBinding, and its objects", policy.Export)
+		return fmt.Sprintf("the workspace of the export %s is gone, and with it the roles that were its maximal permission policy, so that nothing is allowed: "+
+			"delete the APIBinding, and its objects", policy.Export)
 	}
 	return fmt.Sprintf("the export %s allows nobody more than its maximal permission policy says; its owner can bind you to a role there as %q", policy.Export, binding(r.GetUser(), r.target.Identity, policy.Workspace).GetName())
 }

@@ -114,6 +114,9 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 		return loop.Result{}, err
 	}
 	status := judge(f, k.Clock.Now())
+	if err := k.noteBounds(ctx, f, &status); err != nil {
+		return loop.Result{}, err
+	}
 	if k.pending(f) && conditionsv1alpha1.IsTrue(status.Conditions, apisv1alpha2.BindingUpToDate) {
 		return k.adopt(ctx, key, f, status)
 	}

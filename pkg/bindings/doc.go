@@ -29,4 +29,6 @@
 //	B9: a claim that was withdrawn, by whomever, is noted down as applied until no
 //	    object has a label by it any more, nor can get one from a write that is
 //	    under way.
+//	B10: what an export that is gone let users do is not more than it was when it
+//	    was last seen.
 package bindings

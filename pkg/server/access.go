@@ -8,6 +8,7 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/atriumhub/atrium/pkg/access"
+	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
@@ -55,7 +56,7 @@ func (h *Hub) requiredGroups(workspace logicalcluster.Name) (string, bool) {
 }
 
 // maximalPermissionPolicy finds the export that a resource comes from, if that
-// one has a policy.
+// one has a policy. The roles in its workspace are the policy, and outlive it.
 func (h *Hub) maximalPermissionPolicy(workspace logicalcluster.Name, resource schema.GroupResource) (access.Policy, bool) {
 	api, ok := h.catalog.Lookup(workspace, resource)
 	if !ok || api.Export == "" {
@@ -66,11 +67,16 @@ func (h *Hub) maximalPermissionPolicy(workspace logicalcluster.Name, resource sc
 		return access.Policy{Export: api.Export}, true
 	}
 	export, ok := h.models.exports.Get(key)
-	if !ok {
+	if ok {
+		return access.Policy{Workspace: key.Workspace, Export: api.Export}, bindings.Bounded(export)
+	}
+	if bindings.WasUnbounded(key, resource, h.models.bindings.In(workspace), h.models.schemas) {
+		return access.Policy{}, false
+	}
+	if _, ok := h.directory.ByName(key.Workspace); !ok {
 		return access.Policy{Export: api.Export}, true
 	}
-	bounded := export.Spec.MaximalPermissionPolicy != nil && export.Spec.MaximalPermissionPolicy.Local != nil
-	return access.Policy{Workspace: key.Workspace, Export: api.Export}, bounded
+	return access.Policy{Workspace: key.Workspace, Export: api.Export}, true
 }
 
 // exportOf finds the export of a native or bound API.

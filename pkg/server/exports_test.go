@@ -551,8 +551,9 @@ func TestEndpointSlicesOfExports(t *testing.T) {
 	}
 }
 
-// What users may do with bound resources is bounded by the policy of the export;
-// when that is gone, so is everything it allowed.
+// What users may do with bound resources is bounded by the policy of the export,
+// also when that is gone: the roles that are the policy are still there. With the
+// workspace they go, and with them all that they allowed.
 func TestMaximalPermissionPolicyOfABoundExport(t *testing.T) {
 	const group = "policy.exports.test"
 	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
@@ -604,11 +605,137 @@ func TestMaximalPermissionPolicyOfABoundExport(t *testing.T) {
 	if err := client.APIExports(admin, provider).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "without the export alice may do nothing", list(false))
 	bound := awaitCondition(ctx, t, admin, consumer, "gizmos", apisv1alpha2.APIExportValid, "False APIExportNotFound")
 	if bound.Status.Phase != apisv1alpha2.APIBindingPhaseBound || len(bound.Status.BoundResources) != 1 {
 		t.Errorf("the binding is %+v", bound.Status)
 	}
+	if err := list(true)(); err != nil {
+		t.Errorf("without the export, within its policy: %v", err)
+	}
+	if _, err := gizmosAt(alice, consumer, group).Create(ctx, newGizmo(group, "one", 0), metav1.CreateOptions{}); !apierrors.IsForbidden(err) {
+		t.Errorf("making a gizmo beyond the policy, without the export: %v, want forbidden", err)
+	}
+	if err := client.Workspaces(admin, "root").Delete(ctx, provider.Base(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "without the workspace of the export alice may do nothing", func() error {
+		if _, err := gizmosAt(alice, consumer, group).List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "the workspace of the export") {
+			return fmt.Errorf("%w", err)
+		}
+		return nil
+	})
+}
+
+// An export that bounds nobody locks nobody out when it is gone, nor does its
+// workspace. Whether it bounds somebody is not for those to say who have bound it.
+func TestAnExportIsGone(t *testing.T) {
+	const free, bounded = "free.gone.test", "bounded.gone.test"
+	ctx, admin, alice := exportsContext(t), as(t, "base"), withToken(t, "alice-token")
+	provider, _ := newWorkspace(t)
+	consumer, _ := newWorkspace(t)
+	for name, group := range map[string]string{"free": free, "bounded": bounded} {
+		publish(ctx, t, admin, provider, name, gizmoSchemaOf("v1", group))
+		bind(ctx, t, admin, consumer, name, provider, name)
+		awaitBound(ctx, t, admin, consumer, name)
+		createGizmo(ctx, t, alice, consumer, group, "one")
+	}
+	exports := admin.Dynamic(provider).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apiexports"))
+	policy := func(name, value string) {
+		t.Helper()
+		if _, err := exports.Patch(ctx, name, types.MergePatchType, []byte(`{"spec":{"maximalPermissionPolicy":`+value+`}}`), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noted := func(group string, want bool) {
+		t.Helper()
+		await(ctx, t, fmt.Sprintf("it is noted that gizmos of %s are unbounded: %v", group, want), func() error {
+			for _, copied := range shared.hub.models.schemas.In(logicalcluster.SystemBoundCRDs) {
+				if copied.Spec.Group == group && strings.Contains(fmt.Sprint(copied.Annotations), apisv1alpha2.UnboundedAnnotationPrefix) == want {
+					return nil
+				}
+			}
+			return fmt.Errorf("not yet")
+		})
+	}
+	policy("free", `{"local":{}}`)
+	policy("bounded", `{"local":{}}`)
+	noted(free, false)
+	noted(bounded, false)
+	policy("free", "null")
+	noted(free, true)
+
+	// Alice, who administers her workspace, would like to be free of the other.
+	export, err := client.APIExports(admin, provider).Get(ctx, "bounded", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := apisv1alpha2.UnboundedAnnotationPrefix + apisv1alpha2.BindingExportLabelValue(logicalcluster.From(export), "bounded")
+	forgery := []byte(fmt.Sprintf(`{"metadata":{"annotations":{%q:""},"labels":{%q:""}},"status":{"apiExportClusterName":"root"}}`, mark, mark))
+	if _, err := alice.Dynamic(consumer).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apibindings")).
+		Patch(ctx, "bounded", types.MergePatchType, forgery, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := client.APIBindings(alice, consumer).Get(ctx, "bounded", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := gizmoSchemaOf("v1", bounded)
+	own.Annotations = map[string]string{mark: ""}
+	if _, err := client.APIResourceSchemas(alice, consumer).Create(ctx, own, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	copied := bound.Status.BoundResources[0].Schema.UID + ".gizmos." + bounded
+	for _, path := range []logicalcluster.Path{logicalcluster.SystemBoundCRDs.Path(), consumer} {
+		_, err := client.APIResourceSchemas(alice, path).Patch(ctx, copied, types.MergePatchType, forgery, metav1.PatchOptions{})
+		if !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) {
+			t.Errorf("alice writes to the copy in %s: %v", path, err)
+		}
+	}
+
+	attempt := func(group string, check func(error) bool) func() error {
+		return func() error {
+			_, read := gizmosAt(alice, consumer, group).List(ctx, metav1.ListOptions{})
+			_, write := gizmosAt(alice, consumer, group).Patch(ctx, "one", types.MergePatchType, []byte(`{"spec":{"size":7}}`), metav1.PatchOptions{})
+			if !check(read) || !check(write) {
+				return fmt.Errorf("reading: %w; writing: %w", read, write)
+			}
+			return nil
+		}
+	}
+	allowed := func(err error) bool { return err == nil }
+	check := func(gone string) {
+		t.Helper()
+		await(ctx, t, gone+" is gone, and bounds nobody", attempt(free, allowed))
+		await(ctx, t, gone+" is gone, and its policy is not", attempt(bounded, apierrors.IsForbidden))
+	}
+	for _, name := range []string{"free", "bounded"} {
+		if err := client.APIExports(admin, provider).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		awaitCondition(ctx, t, admin, consumer, name, apisv1alpha2.APIExportValid, "False APIExportNotFound")
+	}
+	check("the export")
+	if err := client.Workspaces(admin, "root").Delete(ctx, provider.Base(), metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "the workspace of the exports is gone", func() error {
+		_, err := client.Workspaces(admin, "root").Get(ctx, provider.Base(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("%w", err)
+	})
+	check("the workspace")
+	if err := client.APIBindings(alice, consumer).Delete(ctx, "bounded", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(ctx, t, "who is locked out unbinds", func() error {
+		_, err := client.APIBindings(alice, consumer).Get(ctx, "bounded", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return fmt.Errorf("%w", err)
+	})
 }
 
 // Two exports with one identity offer the same objects: who changes over from one

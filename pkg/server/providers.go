@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
+	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/claims"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
@@ -90,7 +91,7 @@ func (h *Hub) openToProviders(workspace logicalcluster.Name) error {
 // withinPolicy judges by the maximal permission policy of an export somebody who is
 // known in home.
 func (h *Hub) withinPolicy(ctx context.Context, owner *apisv1alpha2.APIExport, home logicalcluster.Name, a authorizer.Attributes) bool {
-	if owner.Spec.MaximalPermissionPolicy == nil || owner.Spec.MaximalPermissionPolicy.Local == nil {
+	if !bindings.Bounded(owner) {
 		return true
 	}
 	return h.authorizer.WithinPolicy(ctx, logicalcluster.From(owner), home, a)

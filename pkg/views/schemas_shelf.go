@@ -122,7 +122,7 @@ func (s *shelf) original(binding *apisv1alpha2.APIBinding, bound *apisv1alpha2.B
 	one.Name, one.UID, one.ManagedFields, one.OwnerReferences = bound.Schema.Name, uid, nil, nil
 	one.Annotations = map[string]string{logicalcluster.AnnotationKey: binding.Status.APIExportClusterName}
 	for key, value := range kept.Annotations {
-		if !strings.HasPrefix(key, "apis.kcp.io/") && key != logicalcluster.AnnotationKey {
+		if !strings.HasPrefix(key, "apis.kcp.io/") && !strings.HasPrefix(key, apisv1alpha2.UnboundedAnnotationPrefix) && key != logicalcluster.AnnotationKey {
 			one.Annotations[key] = value
 		}
 	}

@@ -35,6 +35,12 @@ const (
 	// "<binding>/<identity hash>".
 	AdoptedByAnnotationKey = "internal.apis.atrium.io/adopted-by"
 
+	// UnboundedAnnotationPrefix starts the annotation by which the hub notes, on the
+	// copy that it keeps of a schema, that an export of it has no maximal permission
+	// policy; it is completed by the hash of BindingExportLabelValue. It means nothing
+	// anywhere else.
+	UnboundedAnnotationPrefix = "unbounded.internal.apis.atrium.io/"
+
 	// BoundCRDAnnotationKey marks CRDs that exist because of a binding.
 	BoundCRDAnnotationKey = "apis.kcp.io/bound-crd"
 	// SchemaClusterAnnotationKey holds the ID of the workspace a bound CRD's
