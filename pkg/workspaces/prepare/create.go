@@ -116,18 +116,24 @@ func setOwner(workspace *tenancyv1alpha1.Workspace, creator user.Info) error {
 // the type says is looked at: whether it may be used is to be asked first.
 func TypeOfNew(workspace *tenancyv1alpha1.Workspace, around Surroundings) tenancyv1alpha1.WorkspaceTypeReference {
 	lookup := withBuiltins(around.Types)
-	if workspace.Spec.Type == nil {
+	if noType(workspace) {
 		return defaultChildType(around.ParentType, around.ofParent(lookup))
 	}
 	_, ref, _ := findType(around.ParentPath, *workspace.Spec.Type, lookup)
 	return ref
 }
 
+// noType is true when the client left the type to the hub. Clients of kcp up to
+// v0.27 have no other way to say so than a reference to nothing.
+func noType(workspace *tenancyv1alpha1.Workspace) bool {
+	return workspace.Spec.Type == nil || *workspace.Spec.Type == tenancyv1alpha1.WorkspaceTypeReference{}
+}
+
 // setType leaves a type that can not be found as it is: the lifecycle loop says
 // so in a condition, and takes it up as soon as the type exists.
 func setType(workspace *tenancyv1alpha1.Workspace, around Surroundings) error {
 	lookup := withBuiltins(around.Types)
-	if workspace.Spec.Type == nil {
+	if noType(workspace) {
 		ref := defaultChildType(around.ParentType, around.ofParent(lookup))
 		workspace.Spec.Type = &ref
 	}

@@ -77,6 +77,10 @@ func TestCreate(t *testing.T) {
 			creator: hub, around: around(),
 			want: created(),
 		},
+		"a type that is a reference to nothing": {
+			workspace: typed("", ""), creator: hub, around: around(),
+			want: created(),
+		},
 		"below root": {
 			creator: hub, around: around(func(s *Surroundings) { s.ParentPath, s.ParentType = "root", "root:root" }),
 			want: created(func(w *tenancyv1alpha1.Workspace) {
@@ -222,6 +226,10 @@ func TestUpdate(t *testing.T) {
 			edit: func(w *tenancyv1alpha1.Workspace) {
 				*w = tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "team"}}
 			},
+			updater: ann, want: func(*tenancyv1alpha1.Workspace) {},
+		},
+		"a manifest with a type that is a reference to nothing": {
+			edit:    func(w *tenancyv1alpha1.Workspace) { *w.Spec.Type = tenancyv1alpha1.WorkspaceTypeReference{} },
 			updater: ann, want: func(*tenancyv1alpha1.Workspace) {},
 		},
 		"a manifest with a type without path": {

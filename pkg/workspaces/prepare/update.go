@@ -43,7 +43,7 @@ func keepSpec(workspace, old *tenancyv1alpha1.Workspace) error {
 	if workspace.Spec.URL == "" {
 		workspace.Spec.URL = old.Spec.URL
 	}
-	if workspace.Spec.Type == nil {
+	if noType(workspace) {
 		workspace.Spec.Type = old.Spec.Type.DeepCopy()
 	}
 	if workspace.Spec.Type != nil && old.Spec.Type != nil && workspace.Spec.Type.Path == "" {
