@@ -53,14 +53,28 @@ func ClaimHash(claim apisv1alpha2.PermissionClaim) string {
 	return hash(data)
 }
 
-// Stored returns the resource under which the objects of a resource are stored:
-// events have two names.
+// Events have two names, of which the first is that of what is stored.
+var events, newerEvents = schema.GroupResource{Resource: "events"}, schema.GroupResource{Group: "events.k8s.io", Resource: "events"}
+
+// Stored returns the resource under which the objects of a resource are stored.
 func Stored(resource apisv1alpha2.GroupResource) schema.GroupResource {
 	gr := schema.GroupResource{Group: resource.Group, Resource: resource.Resource}
-	if gr.Group == "events.k8s.io" && gr.Resource == "events" {
-		gr.Group = ""
+	if gr == newerEvents {
+		return events
 	}
 	return gr
+}
+
+// OtherName returns the other name of a resource, and false when it has only one.
+func OtherName(resource schema.GroupResource) (schema.GroupResource, bool) {
+	switch resource {
+	case events:
+		return newerEvents, true
+	case newerEvents:
+		return events, true
+	default:
+		return schema.GroupResource{}, false
+	}
 }
 
 func groupResource(gr schema.GroupResource) apisv1alpha2.GroupResource {

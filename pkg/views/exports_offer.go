@@ -2,6 +2,7 @@ package views
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -194,7 +195,14 @@ func (o *offers) make(key logicalcluster.Key, export *apisv1alpha2.APIExport, la
 		}
 	}
 	for i := range export.Spec.PermissionClaims {
-		m.offerClaimed(&export.Spec.PermissionClaims[i])
+		claim := &export.Spec.PermissionClaims[i]
+		m.offerClaimed(claim, schema.GroupResource{Group: claim.Group, Resource: claim.Resource})
+	}
+	for gr, s := range maps.Clone(m.shown) {
+		// Who claims events claims them under both names: recorders take the newer one.
+		if other, ok := claims.OtherName(gr); ok && s.claim != nil {
+			m.offerClaimed(s.claim, other)
+		}
 	}
 	if _, claimed := m.shown[apiBindings]; !claimed {
 		m.shown[apiBindings] = &exhibit{api: o.system[apiBindings], verbs: readVerbs}
@@ -222,8 +230,7 @@ func (m *maker) offerOwn(workspace logicalcluster.Name, resource *apisv1alpha2.R
 
 // offerClaimed adds what a claim is for. It is left out while nobody serves it.
 // What the export offers itself is not claimed.
-func (m *maker) offerClaimed(claim *apisv1alpha2.PermissionClaim) {
-	gr := schema.GroupResource{Group: claim.Group, Resource: claim.Resource}
+func (m *maker) offerClaimed(claim *apisv1alpha2.PermissionClaim, gr schema.GroupResource) {
 	if _, taken := m.shown[gr]; taken {
 		return
 	}

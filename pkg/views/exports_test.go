@@ -401,6 +401,15 @@ func TestWhatAnExportShows(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"apibindings.apis.kcp.io": "[get list update watch]"}, describe()); diff != "" {
 		t.Errorf("bindings claimed: %s", diff)
 	}
+	for _, group := range []string{"", "events.k8s.io"} {
+		change(widgetsKey, func(e *apisv1alpha2.APIExport) {
+			e.Spec.PermissionClaims = []apisv1alpha2.PermissionClaim{claim(schema.GroupResource{Group: group, Resource: "events"}, "", "create")}
+		})
+		want := map[string]string{"apibindings.apis.kcp.io": "[get list watch]", "events": "native [create]", "events.events.k8s.io": "native [create]"}
+		if diff := cmp.Diff(want, describe()); diff != "" {
+			t.Errorf("events of group %q claimed: %s", group, diff)
+		}
+	}
 	view.FollowExport(m.exports[widgetsKey], nil, widgetsKey)
 	m.exports.drop(widgetsKey)
 	if got := describe(); got != nil {

@@ -199,7 +199,7 @@ func (m *market) view() *Exports {
 		},
 		System: []*catalog.API{bindings},
 		Native: func(gr schema.GroupResource) bool {
-			return slices.Contains([]string{"configmaps", "secrets", "roles", "serviceaccounts"}, gr.Resource)
+			return slices.Contains([]string{"configmaps", "secrets", "events", "roles", "serviceaccounts"}, gr.Resource)
 		},
 		Open: func(workspace logicalcluster.Name) error {
 			if workspace == "closed" {
