@@ -3,7 +3,9 @@ package roster
 import "sync"
 
 // Limits counts who is inside, at each place and at all, and lets no more in
-// than it was made for.
+// than it was made for. A place may take as much as it leaves to others, so that
+// a few places that are always full do not shut out one that is seldom used (the
+// dynamic thresholds of Choudhury and Hahne, with a factor of one).
 type Limits[Place comparable] struct {
 	each, together int
 
@@ -22,7 +24,7 @@ func NewLimits[Place comparable](each, together int) *Limits[Place] {
 func (l *Limits[Place]) Enter(place Place) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.together || l.at[place] >= l.each {
+	if l.at[place] >= min(l.each, l.together-l.all) {
 		return false
 	}
 	l.all++

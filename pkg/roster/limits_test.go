@@ -24,3 +24,26 @@ func TestLimits(t *testing.T) {
 		t.Errorf("everybody has left, and it remembers %v, %d", l.at, l.all)
 	}
 }
+
+// TestAFewShutNobodyOut: places that take all they get leave something to others,
+// as much as each of them has.
+func TestAFewShutNobodyOut(t *testing.T) {
+	for greedy, want := range map[int]int{1: 25, 4: 20, 9: 10, 49: 2} {
+		l := NewLimits[int](25, 100)
+		for range 100 {
+			for place := range greedy {
+				l.Enter(place)
+			}
+		}
+		got := 0
+		for range 100 {
+			if l.Enter(-1) {
+				got++
+			}
+		}
+		// The last place halves what is left over.
+		if got < (want+1)/2 || l.all > 100 {
+			t.Errorf("beside %d places that are full, one gets %d, of %d inside", greedy, got, l.all)
+		}
+	}
+}
