@@ -211,10 +211,11 @@ func (k *keeper) reconcileLabels(ctx context.Context, key logicalcluster.Key) (l
 	if pass.signature != plan.Signature {
 		pass = newPass(plan.Signature, k.Permissions.Writes.Mark())
 	}
-	if pass.second && !k.Permissions.Writes.Over(key.Workspace, pass.since) {
+	over := k.Permissions.Writes.Over(pass.since, key.Workspace, plan.Sweep...)
+	if pass.second && !over {
 		return loop.Result{After: writesRetry}, nil
 	}
-	pass.undisturbed = pass.undisturbed || pass.at == (place{}) && k.Permissions.Writes.Over(key.Workspace, pass.since)
+	pass.undisturbed = pass.undisturbed || pass.at == (place{}) && over
 	whole := k.relabel(ctx, key.Workspace, plan.Sweep, &pass)
 	switch {
 	case whole && pass.failed != nil:

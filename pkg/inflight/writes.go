@@ -1,43 +1,52 @@
 package inflight
 
 import (
+	"slices"
 	"sync"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
+
+// Place is one resource in one workspace.
+type Place struct {
+	Workspace logicalcluster.Name
+	Resource  schema.GroupResource
+}
 
 // Writes is the account. The zero value has none under way.
 type Writes struct {
 	mu    sync.Mutex
 	count uint64
-	at    map[logicalcluster.Name]map[uint64]struct{}
+	at    map[Place]map[uint64]struct{}
 }
 
 // Mark is a moment: which writes had begun.
 type Mark uint64
 
-// Begin notes that a write to a workspace begins. It has ended when end is called.
-func (w *Writes) Begin(workspace logicalcluster.Name) (end func()) {
+// Begin notes that a write begins. It has ended when end is called.
+func (w *Writes) Begin(at Place) (end func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.count++
 	number := w.count
 	if w.at == nil {
-		w.at = map[logicalcluster.Name]map[uint64]struct{}{}
+		w.at = map[Place]map[uint64]struct{}{}
 	}
-	if w.at[workspace] == nil {
-		w.at[workspace] = map[uint64]struct{}{}
+	if w.at[at] == nil {
+		w.at[at] = map[uint64]struct{}{}
 	}
-	w.at[workspace][number] = struct{}{}
-	return func() { w.end(workspace, number) }
+	w.at[at][number] = struct{}{}
+	return func() { w.end(at, number) }
 }
 
-func (w *Writes) end(workspace logicalcluster.Name, number uint64) {
+func (w *Writes) end(at Place, number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.at[workspace], number)
-	if len(w.at[workspace]) == 0 {
-		delete(w.at, workspace)
+	delete(w.at[at], number)
+	if len(w.at[at]) == 0 {
+		delete(w.at, at)
 	}
 }
 
@@ -48,15 +57,17 @@ func (w *Writes) Mark() Mark {
 	return Mark(w.count)
 }
 
-// Over reports whether every write to the workspace that had begun at the given
-// moment has ended.
-func (w *Writes) Over(workspace logicalcluster.Name, mark Mark) bool {
+// Over reports whether every write to one of the resources in a workspace that had
+// begun at the given moment has ended.
+func (w *Writes) Over(mark Mark, workspace logicalcluster.Name, resources ...schema.GroupResource) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for number := range w.at[workspace] {
-		if number <= uint64(mark) {
-			return false
+	return !slices.ContainsFunc(resources, func(resource schema.GroupResource) bool {
+		for number := range w.at[Place{workspace, resource}] {
+			if number <= uint64(mark) {
+				return true
+			}
 		}
-	}
-	return true
+		return false
+	})
 }

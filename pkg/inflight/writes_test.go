@@ -3,29 +3,36 @@ package inflight
 import (
 	"sync"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+var (
+	maps    = schema.GroupResource{Resource: "configmaps"}
+	secrets = schema.GroupResource{Resource: "secrets"}
 )
 
 func TestOver(t *testing.T) {
 	var w Writes
-	if !w.Over("a", w.Mark()) {
+	if !w.Over(w.Mark(), "a", maps) {
 		t.Error("nothing is not over")
 	}
-	first := w.Begin("a")
+	first := w.Begin(Place{"a", maps})
 	before := w.Mark()
-	second := w.Begin("a")
-	other := w.Begin("b")
-	if w.Over("a", before) || !w.Over("b", before) || w.Over("b", w.Mark()) {
+	second := w.Begin(Place{"a", maps})
+	other := w.Begin(Place{"b", maps})
+	if w.Over(before, "a", secrets, maps) || !w.Over(before, "a", secrets) || !w.Over(before, "b", maps) || w.Over(w.Mark(), "b", maps) {
 		t.Error("while all write")
 	}
 	first()
-	if !w.Over("a", before) || w.Over("a", w.Mark()) {
+	if !w.Over(before, "a", maps) || w.Over(w.Mark(), "a", maps) {
 		t.Error("when the first is over")
 	}
 	first() // a second time changes nothing
 	second()
 	other()
-	if !w.Over("a", w.Mark()) || len(w.at) != 0 {
-		t.Errorf("%d workspaces are left", len(w.at))
+	if !w.Over(w.Mark(), "a", maps) || len(w.at) != 0 {
+		t.Errorf("%d places are left", len(w.at))
 	}
 }
 
@@ -35,14 +42,14 @@ func TestManyWrites(t *testing.T) {
 	for range 20 {
 		running.Go(func() {
 			for range 100 {
-				end := w.Begin("a")
-				w.Over("a", w.Mark())
+				end := w.Begin(Place{"a", maps})
+				w.Over(w.Mark(), "a", maps)
 				end()
 			}
 		})
 	}
 	running.Wait()
-	if !w.Over("a", w.Mark()) || len(w.at) != 0 {
-		t.Errorf("%d workspaces are left", len(w.at))
+	if !w.Over(w.Mark(), "a", maps) || len(w.at) != 0 {
+		t.Errorf("%d places are left", len(w.at))
 	}
 }

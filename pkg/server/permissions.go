@@ -12,6 +12,7 @@ import (
 	hubadmission "github.com/atriumhub/atrium/pkg/admission"
 	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/claims"
+	"github.com/atriumhub/atrium/pkg/inflight"
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/target"
@@ -72,7 +73,7 @@ func (h *Hub) countWrites(next http.Handler) http.Handler {
 		scope, _ := keyspace.ScopeFrom(req.Context())
 		workspace, single := scope.Workspace()
 		if ok && single && slices.Contains(writeVerbs, info.Verb) {
-			defer h.writes.Begin(workspace)()
+			defer h.writes.Begin(inflight.Place{Workspace: workspace, Resource: schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}})()
 		}
 		next.ServeHTTP(w, req)
 	})

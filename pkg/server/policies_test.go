@@ -191,6 +191,20 @@ func newWebhookServer(t *testing.T, serve http.HandlerFunc) *judgeServer {
 	return w
 }
 
+// newHangingWebhook never answers.
+func newHangingWebhook(t *testing.T) *judgeServer {
+	t.Helper()
+	gone := make(chan struct{})
+	server := newWebhookServer(t, func(_ http.ResponseWriter, req *http.Request) {
+		select {
+		case <-req.Context().Done():
+		case <-gone:
+		}
+	})
+	t.Cleanup(func() { close(gone) }) // before the server waits for its handlers
+	return server
+}
+
 func hookAt(url string) registrationv1.WebhookClientConfig {
 	return registrationv1.WebhookClientConfig{URL: &url, CABundle: shared.hub.authority.PEM()}
 }
@@ -481,14 +495,7 @@ func TestWebhooksThatCannotBeCalled(t *testing.T) {
 // they say, and nobody else's.
 func TestWebhooksThatHang(t *testing.T) {
 	a, b := newLodger(t), newLodger(t)
-	gone := make(chan struct{})
-	server := newWebhookServer(t, func(_ http.ResponseWriter, req *http.Request) {
-		select {
-		case <-req.Context().Done():
-		case <-gone:
-		}
-	})
-	t.Cleanup(func() { close(gone) }) // before the server waits for its handlers
+	server := newHangingWebhook(t)
 	a.asks("hangs", server.URL, writes("configmaps"), registrationv1.Fail, func(w *registrationv1.ValidatingWebhook) { w.TimeoutSeconds = to[int32](4) })
 	await(limit(t), t, "a call that times out", func() error {
 		if _, err := a.tries(note("n")); err == nil || !strings.Contains(err.Error(), "deadline exceeded") {
