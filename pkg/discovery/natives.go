@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"weak"
 
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,7 +44,8 @@ const aggregatedJSON = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupD
 
 // NativesOf reads Natives from a server in which all APIs are installed. The
 // OpenAPI configurations are those of the server's config; the server needs
-// not publish OpenAPI itself (SkipOpenAPIInstallation saves the memory).
+// not publish OpenAPI itself (SkipOpenAPIInstallation saves the memory), and v3
+// needs not hold its definitions: they are made when a document is.
 func NativesOf(server *genericapiserver.GenericAPIServer, v2 *openapicommon.Config, v3 *openapicommon.OpenAPIV3Config) (Natives, error) {
 	groups, err := groupsOf(server)
 	if err != nil {
@@ -104,10 +107,18 @@ func resourcesOf(handler http.Handler, groups []apidiscoveryv2.APIGroupDiscovery
 
 // addOpenAPIV3 adds a builder for each web service of the server.
 func addOpenAPIV3(documents map[string]func() (*spec3.OpenAPI, error), server *genericapiserver.GenericAPIServer, config *openapicommon.OpenAPIV3Config) {
+	definitions := passing(func() map[string]openapicommon.OpenAPIDefinition {
+		return config.GetDefinitions(func(name string) spec.Ref {
+			name, _ = config.GetDefinitionName(name)
+			return spec.MustCreateRef("#/components/schemas/" + openapicommon.EscapeJsonPointer(name))
+		})
+	})
 	for _, service := range server.Handler.GoRestfulContainer.RegisteredWebServices() {
 		path := strings.TrimPrefix(service.RootPath(), "/")
 		documents[path] = func() (*spec3.OpenAPI, error) {
-			document, err := openapibuilder3.BuildOpenAPISpecFromRoutes([]openapicommon.RouteContainer{&restfuladapter.WebServiceAdapter{WebService: service}}, config)
+			described := *config
+			described.Definitions = definitions()
+			document, err := openapibuilder3.BuildOpenAPISpecFromRoutes([]openapicommon.RouteContainer{&restfuladapter.WebServiceAdapter{WebService: service}}, &described)
 			if err != nil {
 				return nil, fmt.Errorf("build OpenAPI v3 of %s: %w", path, err)
 			}
@@ -116,6 +127,24 @@ func addOpenAPIV3(documents map[string]func() (*spec3.OpenAPI, error), server *g
 			}
 			return document, nil
 		}
+	}
+}
+
+// passing returns a function that makes a value when it is needed and there is
+// none: it is kept no longer than memory is plentiful.
+func passing[T any](make func() T) func() T {
+	var mu sync.Mutex
+	var kept weak.Pointer[T]
+	return func() T {
+		mu.Lock()
+		defer mu.Unlock()
+		value := kept.Value()
+		if value == nil {
+			made := make()
+			value = &made
+			kept = weak.Make(value)
+		}
+		return *value
 	}
 }
 

@@ -134,10 +134,11 @@ func Synthetic(crd *apiextensionsv1.CustomResourceDefinition, shape string) *api
 
 // Installed returns a copy of crd with all defaults applied and a status that
 // says every name is accepted. It is for definitions that come with the hub
-// and never pass through the store.
+// and never pass through the store. The schemas are shared with crd.
 func Installed(crd *apiextensionsv1.CustomResourceDefinition) *apiextensionsv1.CustomResourceDefinition {
-	out := crd.DeepCopy()
-	apiextensionsv1.SetObjectDefaults_CustomResourceDefinition(out)
+	out := *crd
+	out.Spec.Conversion = crd.Spec.Conversion.DeepCopy()
+	apiextensionsv1.SetObjectDefaults_CustomResourceDefinition(&out)
 	out.Status = apiextensionsv1.CustomResourceDefinitionStatus{
 		AcceptedNames: out.Spec.Names,
 		Conditions: []apiextensionsv1.CustomResourceDefinitionCondition{
@@ -150,7 +151,7 @@ func Installed(crd *apiextensionsv1.CustomResourceDefinition) *apiextensionsv1.C
 			out.Status.StoredVersions = []string{out.Spec.Versions[i].Name}
 		}
 	}
-	return out
+	return &out
 }
 
 // condition returns a condition that has held since the synthetic epoch.

@@ -12,8 +12,8 @@ const (
 	// collections: a constant, and a share of what lives. Go's default is as much
 	// as lives, and a hub that has room for thousands of workspaces would hold
 	// twice what it needs; how much garbage requests make does not depend on
-	// that. What Go's default gives to an empty hub is what this gives too.
-	spareHeap  = 16 << 20
+	// that. An empty hub gets nearly what Go's default would give it.
+	spareHeap  = 12 << 20
 	spareShare = 0.5
 	// startPercent is how much the heap may grow while the hub reads what is
 	// stored. Most of what it allocates then stays, so that collecting often finds

@@ -9,8 +9,8 @@ func TestGCPercent(t *testing.T) {
 	}{
 		"before the first collection": {0, 100},
 		"very small":                  {1 << 20, 350},
-		"an empty hub":                {36 << 20, 94},
-		"thousands of workspaces":     {200 << 20, 58},
+		"an empty hub":                {30 << 20, 90},
+		"thousands of workspaces":     {200 << 20, 56},
 		"many thousands":              {4 << 30, 50},
 	} {
 		if got := gcPercent(tc.live); got != tc.want {

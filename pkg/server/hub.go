@@ -277,8 +277,12 @@ func (h *Hub) buildControlPlane() error {
 		return fmt.Errorf("failed to install the native APIs: %w", err)
 	}
 	h.server = plane.GenericAPIServer
+	// The definitions of all of Kubernetes, a fifth of what lives in an empty hub, are
+	// made by pkg/discovery when it needs them. Installing left them with both fields.
+	v3 := completed.Generic.OpenAPIV3Config
+	v3.Definitions, v3.GetOperationIDAndTagsFromRoute = nil, nil
 	h.server.RegisterDestroyFunc(h.customResources.Close)
-	natives, err := discovery.NativesOf(h.server, completed.Generic.OpenAPIConfig, completed.Generic.OpenAPIV3Config)
+	natives, err := discovery.NativesOf(h.server, completed.Generic.OpenAPIConfig, v3)
 	if err != nil {
 		return fmt.Errorf("failed to read the native APIs: %w", err)
 	}
