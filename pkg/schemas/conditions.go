@@ -21,9 +21,9 @@ import (
 func Status(crd *apiextensionsv1.CustomResourceDefinition, claims []Claim, now metav1.Time) apiextensionsv1.CustomResourceDefinitionStatus {
 	status := *crd.Status.DeepCopy()
 	names, accepted := Accept(crd, claims)
+	set(&status, accepted, now)
 	// Established is decided on what was observed, not on what is decided here.
 	set(&status, Established(crd, accepted), now)
-	set(&status, accepted, now)
 	status.AcceptedNames = names
 	setOrRemove(&status, apiextensionsv1.NonStructuralSchema, NonStructural(crd), now)
 	if approval := Approval(crd); approval != nil {

@@ -29,8 +29,8 @@ func TestStatusReachesEstablishedInTwoSteps(t *testing.T) {
 		steps = append(steps, summary(&status))
 	}
 	want := []string{
-		"Established=False(Installing) NamesAccepted=True(NoConflicts)",
-		"Established=True(InitialNamesAccepted) NamesAccepted=True(NoConflicts)",
+		"NamesAccepted=True(NoConflicts) Established=False(Installing)",
+		"NamesAccepted=True(NoConflicts) Established=True(InitialNamesAccepted)",
 	}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -46,7 +46,7 @@ func TestStatus(t *testing.T) {
 	}{
 		"refused": {
 			crd: gadgets(), claims: []Claim{taken},
-			want: "Established=False(NotAccepted) NamesAccepted=False(KindConflict)",
+			want: "NamesAccepted=False(KindConflict) Established=False(NotAccepted)",
 		},
 		"renamed to a taken kind stays established": {
 			crd: func() *apiextensionsv1.CustomResourceDefinition {
@@ -63,7 +63,7 @@ func TestStatus(t *testing.T) {
 				crd.Status = Status(crd, []Claim{taken}, noon)
 				return crd
 			}(),
-			want: "Established=False(Installing) NamesAccepted=True(NoConflicts)",
+			want: "NamesAccepted=True(NoConflicts) Established=False(Installing)",
 		},
 		"bad CA bundle": {
 			crd: func() *apiextensionsv1.CustomResourceDefinition {
@@ -75,18 +75,18 @@ func TestStatus(t *testing.T) {
 				}
 				return crd
 			}(),
-			want: "Established=False(InvalidCABundle) NamesAccepted=True(NoConflicts)",
+			want: "NamesAccepted=True(NoConflicts) Established=False(InvalidCABundle)",
 		},
 		"protected group": {
 			crd: gadgets(func(c *apiextensionsv1.CustomResourceDefinition) {
 				c.Name, c.Spec.Group = "gadgets.x.k8s.io", "x.k8s.io"
 				c.Annotations = map[string]string{apiextensionsv1.KubeAPIApprovedAnnotation: "unapproved, experiment"}
 			}),
-			want: "Established=False(Installing) NamesAccepted=True(NoConflicts) KubernetesAPIApprovalPolicyConformant=False(UnapprovedAnnotation)",
+			want: "NamesAccepted=True(NoConflicts) Established=False(Installing) KubernetesAPIApprovalPolicyConformant=False(UnapprovedAnnotation)",
 		},
 		"preserves unknown fields": {
 			crd:  gadgets(func(c *apiextensionsv1.CustomResourceDefinition) { c.Spec.PreserveUnknownFields = true }),
-			want: "Established=False(Installing) NamesAccepted=True(NoConflicts) NonStructuralSchema=True(Violations)",
+			want: "NamesAccepted=True(NoConflicts) Established=False(Installing) NonStructuralSchema=True(Violations)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestStatusMends(t *testing.T) {
 	crd.Status = Status(crd, nil, noon)
 	crd.Spec.PreserveUnknownFields = false
 	got := Status(crd, nil, later)
-	if want := "Established=True(InitialNamesAccepted) NamesAccepted=True(NoConflicts)"; summary(&got) != want {
+	if want := "NamesAccepted=True(NoConflicts) Established=True(InitialNamesAccepted)"; summary(&got) != want {
 		t.Errorf("conditions %s, want %s", summary(&got), want)
 	}
 	for _, c := range got.Conditions {
