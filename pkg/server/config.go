@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	apiextensionsoptions "k8s.io/apiextensions-apiserver/pkg/cmd/server/options"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/version"
 	genericfeatures "k8s.io/apiserver/pkg/features"
 	"k8s.io/apiserver/pkg/registry/generic"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/apiserver/pkg/util/webhook"
+	"k8s.io/component-base/compatibility"
 	metricsfeatures "k8s.io/component-base/metrics/features"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
@@ -62,6 +65,9 @@ func controlPlaneOptions(o *Options, endpoints []string, listener net.Listener, 
 	s.SecureServing.ServerCert.CertKey.KeyFile = serving.KeyFile
 	s.Etcd.StorageConfig.Transport.ServerList = endpoints
 	s.Etcd.StorageConfig.CompactionInterval = o.EtcdHistory
+	// Nobody collects what is owned by others: with the finalizers of a cascading
+	// deletion, which a collector takes off, objects would never go.
+	s.Etcd.EnableGarbageCollection = false
 	s.Etcd.StorageConfig.Transport.TrustedCAFile = o.EtcdCAFile
 	s.Etcd.StorageConfig.Transport.CertFile = o.EtcdCertFile
 	s.Etcd.StorageConfig.Transport.KeyFile = o.EtcdKeyFile
@@ -135,6 +141,7 @@ func newUpstream(ctx context.Context, s *options.Options) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to configure the generic server: %w", err)
 	}
+	config.EffectiveVersion = kubernetesVersion{config.EffectiveVersion}
 	// OpenAPI is composed per workspace by pkg/discovery.
 	config.SkipOpenAPIInstallation = true
 	native := config.RESTOptionsGetter
@@ -161,4 +168,25 @@ func newUpstream(ctx context.Context, s *options.Options) (*upstream, error) {
 		crds:            crdConfig.RESTOptionsGetter,
 		customResources: apiextensionsoptions.NewCRDRESTOptionsGetter(etcd, config.ResourceTransformers, config.StorageObjectCountTracker),
 	}, nil
+}
+
+// kubernetesVersion says at /version which Kubernetes the hub is built from. A
+// release of Kubernetes learns that from its linker; a module does not, and what
+// upstream says then is no version that kubectl or Helm could compare.
+type kubernetesVersion struct{ compatibility.EffectiveVersion }
+
+// Info has a gitVersion like "v1.37.0+atrium".
+func (v kubernetesVersion) Info() *version.Info {
+	info := v.EffectiveVersion.Info()
+	built := v.BinaryVersion()
+	info.GitVersion, info.GitCommit = fmt.Sprintf("v%d.%d.%d", built.Major(), built.Minor(), built.Patch()), ""
+	if build, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range build.Deps {
+			if module.Path == "k8s.io/kubernetes" {
+				info.GitVersion = module.Version
+			}
+		}
+	}
+	info.GitVersion += "+atrium"
+	return info
 }

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/version"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -120,6 +122,14 @@ func TestDiscoveryOfDefinitions(t *testing.T) {
 		crd.Spec.Names.ShortNames, crd.Spec.Names.Categories = []string{"vv"}, []string{"all"}
 	}))
 	client := discovery.NewDiscoveryClientForConfigOrDie(tenantConfig(t, alice.path))
+	// Helm compares it with what a chart says it needs.
+	kubernetes, err := client.ServerVersion()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := version.ParseSemantic(kubernetes.GitVersion); err != nil || fmt.Sprint(v.Major()) != kubernetes.Major || fmt.Sprint(v.Minor()) != kubernetes.Minor {
+		t.Errorf("version %q of Kubernetes %s.%s: %v", kubernetes.GitVersion, kubernetes.Major, kubernetes.Minor, err)
+	}
 	resources, err := client.ServerResourcesForGroupVersion("example.io/v1")
 	if err != nil {
 		t.Fatal(err)
@@ -395,6 +405,28 @@ func TestDryRunAndCollections(t *testing.T) {
 	}
 	if err := valves.DeleteCollection(ctx, metav1.DeleteOptions{}, some); err != nil || names() != "c" {
 		t.Errorf("%v, left %s", err, names())
+	}
+}
+
+// TestDeletedWithPropagation: whatever a client asks about what an object owns, the
+// object goes.
+func TestDeletedWithPropagation(t *testing.T) {
+	alice := newTenant(t)
+	alice.install(t, valve(t, `{"type":"object"}`))
+	notes := alice.objects.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace("default")
+	for _, policy := range []metav1.DeletionPropagation{metav1.DeletePropagationForeground, metav1.DeletePropagationOrphan, metav1.DeletePropagationBackground} {
+		alice.create(t, "v1", "one", map[string]any{})
+		if _, err := notes.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "one"}}}, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for kind, objects := range map[string]dynamic.ResourceInterface{"valve": alice.of("v1", "valves"), "configmap": notes} {
+			if err := objects.Delete(t.Context(), "one", metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := objects.Get(t.Context(), "one", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				t.Fatalf("%s, deleted with %s: %v", kind, policy, err)
+			}
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ func TestEverydayKubectl(t *testing.T) {
 		return must(world.KubectlInput(limit(t), login, app, append(args, "-f", "-")...))(t)
 	}
 
+	mentions(t, kubectl(t, login, "version"), "Server Version: v1.37.")
 	mentions(t, apply("apply"), "statefulset.apps/everyday-db created", "service/everyday-db created", "daemonset.apps/everyday-agent created")
 	mentions(t, apply("apply"), "statefulset.apps/everyday-db unchanged", "service/everyday-db unchanged")
 	kubectl(t, login, "rollout", "status", "statefulset/everyday-db", "--timeout=60s")
