@@ -239,16 +239,22 @@ func (b *board) concerns(lineage func() []logicalcluster.Name, id logicalcluster
 func (b *board) record(id logicalcluster.Name, outcomes []decide.Outcome) []logicalcluster.Key {
 	var changed []logicalcluster.Key
 	before := b.rooms[id]
+	left := make(map[*record]seat, len(before))
+	for _, s := range before {
+		left[s.of] = s
+	}
 	after := make([]seat, 0, len(outcomes))
 	for _, o := range outcomes {
 		r := b.all[o.Publication.Key]
-		if r.count(id, before, o) {
+		s, seated := left[r]
+		delete(left, r)
+		if r.count(id, s, seated, o) {
 			changed = append(changed, r.Key)
 		}
 		after = append(after, seat{r, o.State == publicationv1alpha1.PublicationBound})
 	}
 	for _, s := range before {
-		if !slices.ContainsFunc(after, func(other seat) bool { return other.of == s.of }) {
+		if _, gone := left[s.of]; gone {
 			s.of.uncount(id, s)
 			changed = append(changed, s.of.Key)
 		}
@@ -257,14 +263,15 @@ func (b *board) record(id logicalcluster.Name, outcomes []decide.Outcome) []logi
 	return changed
 }
 
-// count takes note of an outcome, and reports whether it is another one than before.
-func (r *record) count(id logicalcluster.Name, before []seat, o decide.Outcome) bool {
-	if at := slices.IndexFunc(before, func(s seat) bool { return s.of == r }); at >= 0 {
+// count takes note of an outcome, and reports whether it is another one than before,
+// when the workspace was seated or not.
+func (r *record) count(id logicalcluster.Name, before seat, seated bool, o decide.Outcome) bool {
+	if seated {
 		was := r.open[id]
-		if before[at].bound && o.State == publicationv1alpha1.PublicationBound || was == (note{o.State, o.Message}) {
+		if before.bound && o.State == publicationv1alpha1.PublicationBound || was == (note{o.State, o.Message}) {
 			return false
 		}
-		r.uncount(id, before[at])
+		r.uncount(id, before)
 	}
 	r.counts[o.State]++
 	if o.State != publicationv1alpha1.PublicationBound {

@@ -3,11 +3,11 @@ package decide
 import (
 	"crypto/sha256"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -32,20 +32,19 @@ func bindingName(export logicalcluster.Key, attempt int) string {
 
 // freeName is the first name that no binding has. That of a try before, which is
 // not seen yet, is found again.
-func freeName(export logicalcluster.Key, bindings []*apisv1alpha2.APIBinding) string {
+func freeName(export logicalcluster.Key, taken sets.Set[string]) string {
 	for attempt := 0; ; attempt++ {
-		name := bindingName(export, attempt)
-		if !slices.ContainsFunc(bindings, func(b *apisv1alpha2.APIBinding) bool { return b.Name == name }) {
+		if name := bindingName(export, attempt); !taken.Has(name) {
 			return name
 		}
 	}
 }
 
 // newBinding is complete: it is stored as it is.
-func (p *Publication) newBinding(bindings []*apisv1alpha2.APIBinding) *apisv1alpha2.APIBinding {
+func (p *Publication) newBinding(taken sets.Set[string]) *apisv1alpha2.APIBinding {
 	binding := &apisv1alpha2.APIBinding{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:       freeName(p.Export(), bindings),
+			Name:       freeName(p.Export(), taken),
 			Generation: 1,
 			Finalizers: []string{apisv1alpha2.APIBindingFinalizer},
 		},

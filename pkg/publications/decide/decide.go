@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
@@ -64,19 +65,49 @@ type Plan struct {
 	Outcomes []Outcome
 }
 
-// room is a workspace while it is decided on.
+// room is a workspace while it is decided on. What is asked for each publication is
+// in maps: an author can have as many publications and exports as he likes.
 type room struct {
 	Facts
 	plan Plan
-	// held are the marked bindings that stay, by the key of their publication.
-	held map[logicalcluster.Key]*apisv1alpha2.APIBinding
+	// matching are Facts.Matching by export, the oldest first.
+	matching map[logicalcluster.Key][]*Publication
+	// bindings are those to an export, a living one if there is one.
+	bindings map[logicalcluster.Key]*apisv1alpha2.APIBinding
+	names    sets.Set[string]
+	had      sets.Set[types.UID]
+	// held are the marked bindings that stay, by the key of their publication, and
+	// inherited are those of them that change hands.
+	held      map[logicalcluster.Key]*apisv1alpha2.APIBinding
+	inherited sets.Set[string]
+	// made are the exports that the plan has a binding to.
+	made sets.Set[logicalcluster.Key]
 	// taken says which export has a resource here.
 	taken map[schema.GroupResource]logicalcluster.Key
 }
 
+func newRoom(facts Facts) *room {
+	r := &room{
+		Facts: facts, matching: map[logicalcluster.Key][]*Publication{}, bindings: map[logicalcluster.Key]*apisv1alpha2.APIBinding{},
+		names: sets.New[string](), had: sets.New(facts.Had...), held: map[logicalcluster.Key]*apisv1alpha2.APIBinding{},
+		inherited: sets.New[string](), made: sets.New[logicalcluster.Key](), taken: map[schema.GroupResource]logicalcluster.Key{},
+	}
+	for _, p := range facts.Matching {
+		r.matching[p.Export()] = append(r.matching[p.Export()], p)
+	}
+	for _, binding := range facts.Bindings {
+		r.names.Insert(binding.Name)
+		export, ok := facts.Export(binding)
+		if found := r.bindings[export]; ok && (found == nil || found.DeletionTimestamp != nil) {
+			r.bindings[export] = binding
+		}
+	}
+	return r
+}
+
 // Decide makes the plan for one workspace.
 func Decide(facts Facts) Plan {
-	r := &room{Facts: facts, held: map[logicalcluster.Key]*apisv1alpha2.APIBinding{}, taken: map[schema.GroupResource]logicalcluster.Key{}}
+	r := newRoom(facts)
 	for _, binding := range r.keep() {
 		r.part(binding)
 	}
@@ -103,7 +134,7 @@ func (r *room) keep() []*apisv1alpha2.APIBinding {
 		if Mark(binding) == "" {
 			continue
 		}
-		if p, known := r.maker(binding); known && contains(r.Matching, p) {
+		if p, known := r.maker(binding); known && slices.ContainsFunc(r.matching[p.Export()], p.is) {
 			r.held[p.Key] = binding
 			continue
 		}
@@ -146,17 +177,16 @@ func (r *room) part(binding *apisv1alpha2.APIBinding) {
 // heir is the publication of the same export that takes a binding over, because it
 // is for this workspace and has none yet (D3).
 func (r *room) heir(binding *apisv1alpha2.APIBinding) (*Publication, bool) {
-	for _, other := range r.Matching {
-		if _, has := r.held[other.Key]; !has && r.refers(binding, other.Export()) {
+	export, ok := r.Export(binding)
+	if !ok {
+		return nil, false
+	}
+	for _, other := range r.matching[export] {
+		if _, has := r.held[other.Key]; !has {
 			return other, true
 		}
 	}
 	return nil, false
-}
-
-func (r *room) refers(binding *apisv1alpha2.APIBinding, export logicalcluster.Key) bool {
-	found, ok := r.Export(binding)
-	return ok && found == export
 }
 
 func (r *room) handOver(heir *Publication, binding *apisv1alpha2.APIBinding) {
@@ -165,6 +195,7 @@ func (r *room) handOver(heir *Publication, binding *apisv1alpha2.APIBinding) {
 	if heir.maintains() {
 		changed.Spec.PermissionClaims = heir.claims()
 	}
+	r.inherited.Insert(binding.Name)
 	r.plan.Amend = append(r.plan.Amend, changed)
 }
 
@@ -182,7 +213,7 @@ func (r *room) withdraw(p *Publication, binding *apisv1alpha2.APIBinding) {
 func (r *room) served(p *Publication) bool {
 	binding, held := r.held[p.Key]
 	if !held {
-		binding = r.other(p.Export())
+		binding = r.bindings[p.Export()] // somebody else's is enough (D1)
 	}
 	if binding == nil {
 		return false
@@ -195,29 +226,17 @@ func (r *room) served(p *Publication) bool {
 	return true
 }
 
-// other finds a binding to an export that is somebody else's, a living one if there
-// is one (D1).
-func (r *room) other(export logicalcluster.Key) *apisv1alpha2.APIBinding {
-	var found *apisv1alpha2.APIBinding
-	for _, binding := range r.Bindings {
-		if r.refers(binding, export) && (found == nil || found.DeletionTimestamp != nil) {
-			found = binding
-		}
-	}
-	return found
-}
-
 // turn notes that the workspace has had what it gets but once.
 func (r *room) turn(p *Publication) {
-	if !p.maintains() && !slices.Contains(r.Had, p.UID) {
+	if !p.maintains() && !r.had.Has(p.UID) {
 		r.plan.Had = append(r.plan.Had, p.UID)
 	}
 }
 
 // maintain puts back what the publication says.
 func (r *room) maintain(p *Publication, binding *apisv1alpha2.APIBinding) {
-	if slices.ContainsFunc(r.plan.Amend, func(b *apisv1alpha2.APIBinding) bool { return b.Name == binding.Name }) {
-		return // it was handed over
+	if r.inherited.Has(binding.Name) {
+		return // as it was handed over
 	}
 	claims := p.claims()
 	if p.Offer.Trouble != "" || equality.Semantic.DeepEqual(claims, binding.Spec.PermissionClaims) {
@@ -251,13 +270,13 @@ func (r *room) report(p *Publication, binding *apisv1alpha2.APIBinding) {
 
 // bind makes the binding of p, unless there is a reason not to.
 func (r *room) bind(p *Publication) {
-	if !p.maintains() && slices.Contains(r.Had, p.UID) {
+	if !p.maintains() && r.had.Has(p.UID) {
 		return // the workspace has decided otherwise since (D6)
 	}
 	outcome := Outcome{Publication: p, State: publicationv1alpha1.PublicationPending}
 	resource, conflict := r.conflict(p)
 	switch {
-	case r.made(p.Export()):
+	case r.made.Has(p.Export()):
 		outcome.Soon = true // by the publication before
 	case p.Offer.Trouble != "":
 		outcome.Message = p.Offer.Trouble
@@ -265,7 +284,8 @@ func (r *room) bind(p *Publication) {
 		outcome.State = publicationv1alpha1.PublicationConflicting
 		outcome.Message = fmt.Sprintf("another publication binds an export with %s here; it was first", resource)
 	default:
-		r.plan.Create = append(r.plan.Create, Creation{For: p, Binding: p.newBinding(r.Bindings)})
+		r.plan.Create = append(r.plan.Create, Creation{For: p, Binding: p.newBinding(r.names)})
+		r.made.Insert(p.Export())
 		for _, resource := range p.Offer.Resources {
 			r.taken[resource] = p.Export()
 		}
@@ -275,11 +295,6 @@ func (r *room) bind(p *Publication) {
 		}
 	}
 	r.plan.Outcomes = append(r.plan.Outcomes, outcome)
-}
-
-// made reports whether the plan has a binding to an export already.
-func (r *room) made(export logicalcluster.Key) bool {
-	return slices.ContainsFunc(r.plan.Create, func(c Creation) bool { return c.For.Export() == export })
 }
 
 // conflict finds a resource that another export has here by a publication (D4).

@@ -422,3 +422,34 @@ func TestSelector(t *testing.T) {
 		t.Errorf("%v, %v", everything, err)
 	}
 }
+
+// TestManyPublications: what one author can have a thousand of is not looked at a
+// million times.
+func TestManyPublications(t *testing.T) {
+	const many = 1000
+	facts := Facts{Open: true, Trouble: func(string) string { return "" }}
+	ids := map[string]*Publication{}
+	for i := range many {
+		p := widgets(fmt.Sprint("p", i), many-i, exporting(fmt.Sprint("e", i)), func(p *Publication) { p.Offer.Resources = nil })
+		ids[p.ID] = p
+		facts.Matching = append(facts.Matching, p)
+		if i%2 == 0 {
+			facts.Bindings = append(facts.Bindings, binding(fmt.Sprint("b", i), fmt.Sprint("e", i), p))
+		}
+		// One that is in the way of the name for each that is missing.
+		facts.Bindings = append(facts.Bindings, binding(bindingName(p.Export(), 0), "other", nil))
+	}
+	facts.Known = func(id string) (*Publication, bool) { p, ok := ids[id]; return p, ok }
+	asked := 0
+	facts.Export = func(b *apisv1alpha2.APIBinding) (logicalcluster.Key, bool) {
+		asked++
+		return logicalcluster.Key{Workspace: "p1", Name: b.Spec.Reference.Export.Name}, true
+	}
+	plan := Decide(facts)
+	if len(plan.Create) != many/2 || len(plan.Amend)+len(plan.Delete) > 0 || len(plan.Outcomes) != many {
+		t.Errorf("%d are made, %d amended, %d deleted, %d outcomes", len(plan.Create), len(plan.Amend), len(plan.Delete), len(plan.Outcomes))
+	}
+	if asked > 3*len(facts.Bindings) {
+		t.Errorf("of %d bindings it was asked %d times what they refer to", len(facts.Bindings), asked)
+	}
+}

@@ -2,7 +2,6 @@ package decide
 
 import (
 	"cmp"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,6 +75,5 @@ func (p *Publication) maintains() bool {
 	return p.Spec.Lifecycle != publicationv1alpha1.PublicationInitializeOnly
 }
 
-func contains(publications []*Publication, p *Publication) bool {
-	return slices.ContainsFunc(publications, func(other *Publication) bool { return other.Key == p.Key })
-}
+// is reports whether other is the same publication.
+func (p *Publication) is(other *Publication) bool { return p.Key == other.Key }
