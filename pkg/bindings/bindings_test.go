@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
 	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/schemas"
@@ -61,7 +62,7 @@ type world struct {
 	cached       *inventorytest.Collection[*cachev1alpha1.ClusterCachedResource]
 	cachedSlices *inventorytest.Collection[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
 	*inventorytest.Hub
-	secrets map[logicalcluster.Key]*corev1.Secret
+	secrets *inventorytest.Collection[*corev1.Secret]
 	content map[schema.GroupVersionResource]int
 	served  map[logicalcluster.Name][]string
 	// purged is what was removed below the API: resource and identity.
@@ -74,13 +75,23 @@ type world struct {
 	stored map[logicalcluster.Name][]map[string]any
 }
 
+// secretChanges is a source of which only changes are asked.
+type secretChanges struct {
+	Source[*metav1.PartialObjectMetadata]
+	secrets *inventorytest.Collection[*corev1.Secret]
+}
+
+func (s secretChanges) OnChange(f informers.ChangeFunc[*metav1.PartialObjectMetadata]) {
+	s.secrets.OnChange(func(_, _ *corev1.Secret, key logicalcluster.Key) { f(nil, nil, key) })
+}
+
 func newWorld(t *testing.T) *world { return newWorldWith(t, func(*Config) {}) }
 
 func newWorldWith(t *testing.T, change func(*Config)) *world {
 	clock := clocktesting.NewFakeClock(time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC))
 	w := &world{
 		t: t, clock: clock, driver: inventorytest.NewDriver(clock), Hub: inventorytest.NewHub(clock),
-		secrets: map[logicalcluster.Key]*corev1.Secret{}, content: map[schema.GroupVersionResource]int{}, served: map[logicalcluster.Name][]string{}, apis: map[logicalcluster.Name][]*schemas.API{},
+		content: map[schema.GroupVersionResource]int{}, served: map[logicalcluster.Name][]string{}, apis: map[logicalcluster.Name][]*schemas.API{},
 	}
 	w.exports = inventorytest.Collect(w.Hub, exportsGVR, func() *apisv1alpha2.APIExport { return &apisv1alpha2.APIExport{} })
 	w.bindings = inventorytest.Collect(w.Hub, bindingsGVR, func() *apisv1alpha2.APIBinding { return &apisv1alpha2.APIBinding{} })
@@ -90,6 +101,7 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	w.definitions = inventorytest.Collect(w.Hub, definitionsGVR, func() *apiextensionsv1.CustomResourceDefinition {
 		return &apiextensionsv1.CustomResourceDefinition{}
 	})
+	w.secrets = inventorytest.Collect(w.Hub, corev1.SchemeGroupVersion.WithResource("secrets"), func() *corev1.Secret { return &corev1.Secret{} })
 	w.cached = inventorytest.Collect(w.Hub, cachedGVR, func() *cachev1alpha1.ClusterCachedResource { return &cachev1alpha1.ClusterCachedResource{} })
 	w.cachedSlices = inventorytest.Collect(w.Hub, cachedSlicesGVR, func() *cachev1alpha1.ClusterCachedResourceEndpointSlice {
 		return &cachev1alpha1.ClusterCachedResourceEndpointSlice{}
@@ -108,7 +120,7 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,
 		HubURL: "https://hub.example.io:6443", Cached: w.cached, CachedSlices: w.cachedSlices,
 		Publisher: &replication.Publisher{Resources: w.cached, Slices: w.cachedSlices, Lookup: w.lookup}, Count: w.count,
-		Reach: w.reach, PurgeStored: w.purgeStored, Move: w.move, Conversions: w.conversions, EndpointSlices: w.endpoints,
+		Reach: w.reach, PurgeStored: w.purgeStored, Move: w.move, Conversions: w.conversions, EndpointSlices: w.endpoints, Secrets: secretChanges{secrets: w.secrets},
 		Natives: []string{"root:compute:kubernetes"}, Content: w,
 	}
 	change(&config)
@@ -122,6 +134,7 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	k.permissionQueues = permissionQueues{w.driver.Queue(k.reconcileLabels), w.driver.Queue(k.reconcileLabels)}
 	k.listen()
 	k.listenForSlices()
+	k.listenToSecrets()
 	return w
 }
 
@@ -138,7 +151,7 @@ func (w *world) resolve(path logicalcluster.Path) (Workspace, bool) {
 }
 
 func (w *world) Secret(_ context.Context, key logicalcluster.Key) (*corev1.Secret, error) {
-	if secret, ok := w.secrets[key]; ok {
+	if secret, ok := w.secrets.Get(key); ok {
 		return secret, nil
 	}
 	return nil, apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
@@ -149,7 +162,7 @@ func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, s
 		return w.noSecrets
 	}
 	key := logicalcluster.Key{Workspace: workspace, Namespace: secret.Namespace, Name: secret.Name}
-	if _, exists := w.secrets[key]; exists {
+	if _, exists := w.secrets.Get(key); exists {
 		return apierrors.NewAlreadyExists(corev1.Resource("secrets"), key.Name)
 	}
 	stored := secret.DeepCopy()
@@ -157,7 +170,7 @@ func (w *world) CreateSecret(_ context.Context, workspace logicalcluster.Name, s
 	for field, value := range stored.StringData {
 		stored.Data[field] = []byte(value)
 	}
-	w.secrets[key] = stored
+	w.secrets.Put(workspace, stored)
 	return nil
 }
 
@@ -391,18 +404,45 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("at first: %+v", c)
 	}
 	before, _ := w.exports.Get(key)
-	secret := w.secrets[secretKey]
-	secret.Data["key"] = []byte("changed")
-	w.exports.Edit(key, func(*apisv1alpha2.APIExport) {})
-	w.settle()
-	after, _ := w.exports.Get(key)
-	if c := valid(); c.Status != "False" || after.Status.IdentityHash != before.Status.IdentityHash {
-		t.Errorf("after the secret changed: %+v", c)
+	secret, _ := w.secrets.Get(secretKey)
+	const restore = `: restore it, with its old field "key"; what has this identity goes on, but cannot be made again without it`
+	for _, step := range []struct {
+		name string
+		do   func()
+		want string
+	}{
+		{"changed", func() { w.secrets.Edit(secretKey, func(s *corev1.Secret) { s.Data["key"] = []byte("changed") }) }, "False IdentityVerificationFailed identity cannot be used: secret kcp-system/kubernetes was changed" + restore},
+		{"restored", func() { w.secrets.Put("compute", secret) }, "True"},
+		{"emptied", func() { w.secrets.Edit(secretKey, func(s *corev1.Secret) { s.Data = nil }) }, `False IdentityVerificationFailed identity cannot be used: secret kcp-system/kubernetes has no field "key"` + restore},
+		{"deleted", func() { w.secrets.Delete(secretKey) }, "False IdentityVerificationFailed identity cannot be used: secret kcp-system/kubernetes is missing" + restore},
+		{"made again", func() { w.secrets.Put("compute", secret) }, "True"},
+	} {
+		step.do()
+		w.settle()
+		after, _ := w.exports.Get(key)
+		c := valid()
+		if got := strings.TrimSpace(string(c.Status) + " " + c.Reason + " " + c.Message); got != step.want || after.Status.IdentityHash != before.Status.IdentityHash {
+			t.Errorf("after the secret was %s: %s", step.name, got)
+		}
 	}
-	delete(w.secrets, secretKey)
-	w.exports.Edit(key, func(*apisv1alpha2.APIExport) {})
+}
+
+// A secret that an export names before there is one can be made later.
+func TestIdentityOfOnesOwn(t *testing.T) {
+	w := newWorld(t)
+	export := nativeExport("own")
+	export.Spec.Identity = &apisv1alpha2.Identity{SecretRef: &corev1.SecretReference{Namespace: "default", Name: "mine"}}
+	w.exports.Put("compute", export)
 	w.settle()
-	if c := valid(); c.Message != `identity cannot be used: secret kcp-system/kubernetes is missing: create it with a field "key", or remove spec.identity to get a new one` {
-		t.Errorf("after the secret went: %+v", c)
+	own := logicalcluster.Key{Workspace: "compute", Name: "own"}
+	missing, _ := w.exports.Get(own)
+	if c := conditionsv1alpha1.Get(missing.Status.Conditions, apisv1alpha2.APIExportIdentityValid); c == nil ||
+		c.Message != `identity cannot be used: secret default/mine is missing: create it with a field "key", or remove spec.identity to get a new one` {
+		t.Errorf("without the secret: %+v", c)
+	}
+	w.secrets.Put("compute", &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mine"}, Data: map[string][]byte{"key": []byte("x")}})
+	w.settle()
+	if found, _ := w.exports.Get(own); len(found.Status.IdentityHash) != 64 {
+		t.Errorf("with the secret: %+v", found.Status)
 	}
 }

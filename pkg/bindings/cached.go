@@ -16,6 +16,7 @@ import (
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -36,11 +37,13 @@ var (
 func (k *keeper) listenToCached() {
 	k.Cached.OnChange(func(_, after *cachev1alpha1.ClusterCachedResource, key logicalcluster.Key) {
 		k.wakeCached(key.Workspace) // one more or less may be in the way of another
+		k.wakeVirtual(key.Workspace)
 		for _, slice := range k.CachedSlices.In(key.Workspace) {
 			k.slices.Enqueue(client.KeyOf(slice))
 		}
 	})
 	k.CachedSlices.OnChange(func(_, after *cachev1alpha1.ClusterCachedResourceEndpointSlice, key logicalcluster.Key) {
+		k.wakeVirtual(key.Workspace)
 		if after != nil {
 			k.slices.Enqueue(key)
 		}
@@ -63,6 +66,42 @@ func (k *keeper) wakeCached(workspace logicalcluster.Name) {
 	}
 }
 
+// wakeVirtual enqueues the exports of a workspace that offer what others publish
+// there.
+func (k *keeper) wakeVirtual(workspace logicalcluster.Name) {
+	for _, export := range k.APIExports.In(workspace) {
+		if slices.ContainsFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool { return r.Storage.Virtual != nil }) {
+			k.exports.Enqueue(client.KeyOf(export))
+		}
+	}
+}
+
+// tellStorage says in the status of an export which of its resources nobody can read,
+// in the words in which requests for them are refused.
+func (k *keeper) tellStorage(workspace logicalcluster.Name, export *apisv1alpha2.APIExport, status *apisv1alpha2.APIExportStatus) {
+	var trouble []string
+	virtual := false
+	for _, r := range export.Spec.Resources {
+		at := r.Storage.Virtual
+		if at == nil || unknownVirtual(at) {
+			continue // bindings say that they cannot have such a resource
+		}
+		virtual = true
+		if _, err := k.Publisher.Window(logicalcluster.Key{Workspace: workspace, Name: at.Reference.Name}, at.IdentityHash); err != nil {
+			trouble = append(trouble, fmt.Sprintf("%s: %v", resourceText(r.Group, r.Name), err))
+		}
+	}
+	valid := conditionsv1alpha1.True(publicationv1alpha1.ExportStorageValid)
+	if len(trouble) > 0 {
+		valid = conditionsv1alpha1.False(valid.Type, conditionsv1alpha1.ConditionSeverityError, publicationv1alpha1.StorageInvalidReason, "%s", few(trouble))
+	}
+	if !virtual {
+		status.Conditions = conditionsv1alpha1.Remove(status.Conditions, valid.Type)
+		return
+	}
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), valid)
+}
+
 // reconcileCached gives a ClusterCachedResource its identity, and says what it
 // shows. Nothing is copied, so there is nothing to wait for.
 func (k *keeper) reconcileCached(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
@@ -77,7 +116,7 @@ func (k *keeper) reconcileCached(ctx context.Context, key logicalcluster.Key) (l
 		}
 		return loop.Result{}, k.patch(ctx, cachedGVR, key, map[string]any{"spec": map[string]any{"identity": identity}})
 	}
-	hash, err := k.identityHash(ctx, key.Workspace, resource.Spec.Identity.SecretRef)
+	hash, err := k.identityHash(ctx, key.Workspace, resource.Spec.Identity.SecretRef, resource.Status.IdentityHash)
 	if err != nil && !errors.Is(err, errIdentity) {
 		return loop.Result{}, err
 	}
@@ -87,11 +126,11 @@ func (k *keeper) reconcileCached(ctx context.Context, key logicalcluster.Key) (l
 			return loop.Result{}, fmt.Errorf("failed to count the objects of ClusterCachedResource %s: %w", key, err)
 		}
 	}
-	status, after := judgeCached(f, k.Clock.Now())
+	status := judgeCached(f, k.Clock.Now())
 	if equality.Semantic.DeepEqual(status, resource.Status) {
-		return loop.Result{After: after}, nil
+		return loop.Result{After: recount}, nil
 	}
-	return loop.Result{After: after}, k.patch(ctx, cachedGVR, key, map[string]any{"status": status}, "status")
+	return loop.Result{After: recount}, k.patch(ctx, cachedGVR, key, map[string]any{"status": status}, "status")
 }
 
 // cachedFacts is what the status of a ClusterCachedResource follows from.
@@ -103,21 +142,16 @@ type cachedFacts struct {
 	shown, all               int
 }
 
-// judgeCached returns the status it ought to have, and when to look again.
-func judgeCached(f cachedFacts, now time.Time) (cachev1alpha1.ClusterCachedResourceStatus, time.Duration) {
-	status, after := *f.resource.Status.DeepCopy(), recount
+// judgeCached returns the status it ought to have.
+func judgeCached(f cachedFacts, now time.Time) cachev1alpha1.ClusterCachedResourceStatus {
+	status := *f.resource.Status.DeepCopy()
 	severe := conditionsv1alpha1.ConditionSeverityError
 	identity, valid := conditionsv1alpha1.True(cachev1alpha1.ClusterCachedResourceIdentityValid), conditionsv1alpha1.True(cachev1alpha1.ClusterCachedResourceValid)
 	started := conditionsv1alpha1.True(cachev1alpha1.ReplicationStarted)
-	switch {
-	case f.identityTrouble != nil:
+	if f.identityTrouble != nil {
 		identity = conditionsv1alpha1.False(identity.Type, severe, cachev1alpha1.IdentityVerificationFailedReason, "%v", f.identityTrouble)
-		started, after = because(identity, started.Type), unresolvedRetry
-	case status.IdentityHash != "" && status.IdentityHash != f.hash:
-		identity = conditionsv1alpha1.False(identity.Type, severe, cachev1alpha1.IdentityVerificationFailedReason,
-			"the identity secret was changed, and with it who may be shown this: restore its old content")
-		started, after = because(identity, started.Type), unresolvedRetry
-	default:
+		started = because(identity, started.Type)
+	} else {
 		status.IdentityHash = f.hash
 	}
 	status.ResourceCounts = &cachev1alpha1.ResourceCount{Cache: f.shown, Local: f.all}
@@ -131,7 +165,7 @@ func judgeCached(f cachedFacts, now time.Time) (cachev1alpha1.ClusterCachedResou
 		status.Phase = cachev1alpha1.ClusterCachedResourcePhaseInitializing
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, identity, valid, started)
-	return status, after
+	return status
 }
 
 // reconcileCachedSlice says where the objects of a ClusterCachedResource are read.
@@ -161,10 +195,16 @@ func (k *keeper) offeredBy(slice *cachev1alpha1.ClusterCachedResourceEndpointSli
 	if !ok {
 		return fmt.Sprintf("there is no APIExport %q in this workspace", reference.Name)
 	}
-	if !slices.ContainsFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool {
+	at := slices.IndexFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool {
 		return !unknownVirtual(r.Storage.Virtual) && r.Storage.Virtual != nil && r.Storage.Virtual.Reference.Name == slice.Name
-	}) {
+	})
+	if at < 0 {
 		return fmt.Sprintf("APIExport %q has no resource whose storage.virtual.reference is this slice", reference.Name)
+	}
+	resource, err := k.Publisher.Referred(slice)
+	if offered := export.Spec.Resources[at]; err == nil && resource.Status.IdentityHash != "" && resource.Status.IdentityHash != offered.Storage.Virtual.IdentityHash {
+		return fmt.Sprintf("APIExport %q has another storage.virtual.identityHash for %s than ClusterCachedResource %q: write %s there",
+			reference.Name, resourceText(offered.Group, offered.Name), resource.Name, resource.Status.IdentityHash)
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -16,6 +17,7 @@ import (
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -140,4 +142,60 @@ func TestPublishingWhatIsNotThere(t *testing.T) {
 	if got := summary(slice.Status.Conditions); len(got) == 0 || got[0] != "APIExportValid False APIExportInvalidReference" {
 		t.Errorf("conditions of the slice %v, want that nobody exports it", got)
 	}
+}
+
+// Where an export says wrongly from where its objects are read, its owner sees that
+// wherever he looks, and those who bind it are not the first to find out.
+func TestTheExportHasAnotherIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.publish(flavors)
+	w.offerCached("0000")
+	w.settle()
+	cloud, shown := logicalcluster.Key{Workspace: "compute", Name: "cloud"}, logicalcluster.Key{Workspace: "compute", Name: "shown"}
+	identity := w.published(t).Status.IdentityHash
+	wrong := `flavors.cloud.example.io: ClusterCachedResource "flavors" has another identity than the APIExport says: write its status.identityHash to storage.virtual.identityHash there`
+	gone := `flavors.cloud.example.io: ClusterCachedResourceEndpointSlice "shown" is not there any more`
+	for _, step := range []struct {
+		name             string
+		do               func()
+		storage, offered string
+	}{
+		{"wrong", func() {}, "False StorageInvalid " + wrong,
+			`False APIExportInvalidReference APIExport "cloud" has another storage.virtual.identityHash for flavors.cloud.example.io than ClusterCachedResource "flavors": write ` + identity + " there"},
+		{"mended", func() { w.offerCached(identity) }, "True", "True"},
+		{"the slice is gone", func() { w.cachedSlices.Delete(shown) }, "False StorageInvalid " + gone, "none"},
+		{"nothing is offered", func() { w.exports.Edit(cloud, func(e *apisv1alpha2.APIExport) { e.Spec.Resources = nil }) }, "none", "none"},
+	} {
+		step.do()
+		w.settle()
+		export, _ := w.exports.Get(cloud)
+		w.clock.Step(time.Minute)
+		w.keeper.exports.Enqueue(cloud)
+		w.settle()
+		if again, _ := w.exports.Get(cloud); again.ResourceVersion != export.ResourceVersion {
+			t.Errorf("%s: what was said is said again", step.name)
+		}
+		if got := said(export.Status.Conditions, publicationv1alpha1.ExportStorageValid); got != step.storage {
+			t.Errorf("%s: the export says %s", step.name, got)
+		}
+		offered := "none"
+		if slice, found := w.cachedSlices.Get(shown); found {
+			offered = said(slice.Status.Conditions, cachev1alpha1.APIExportValid)
+		}
+		if offered != step.offered {
+			t.Errorf("%s: the slice of what is published says %s", step.name, offered)
+		}
+		endpoints, _ := w.endpoints.Get(cloud)
+		if valid := conditionsv1alpha1.IsTrue(endpoints.Status.Conditions, apisv1alpha2.APIExportValid); valid == strings.HasPrefix(step.storage, "False") || len(endpoints.Status.APIExportEndpoints) != 1 {
+			t.Errorf("%s: the endpoint slice says %s and has %v", step.name, said(endpoints.Status.Conditions, apisv1alpha2.APIExportValid), endpoints.Status.APIExportEndpoints)
+		}
+	}
+}
+
+func said(conditions conditionsv1alpha1.Conditions, kind conditionsv1alpha1.ConditionType) string {
+	c := conditionsv1alpha1.Get(conditions, kind)
+	if c == nil {
+		return "none"
+	}
+	return strings.TrimSpace(string(c.Status) + " " + c.Reason + " " + c.Message)
 }

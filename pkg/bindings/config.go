@@ -4,6 +4,7 @@ import (
 	"context"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/clock"
@@ -47,6 +48,9 @@ type Config struct {
 	// Builtin returns the names in a group that every workspace has without having
 	// bound anything.
 	Builtin func(group string) []schemas.Claim
+
+	// Secrets are those of all workspaces, of which some are identities.
+	Secrets Source[*metav1.PartialObjectMetadata]
 
 	// Cached and CachedSlices are what providers let others read.
 	Cached       Source[*cachev1alpha1.ClusterCachedResource]
@@ -164,10 +168,11 @@ func New(config Config) ([]loop.Controller, error) {
 	k.listenForEvolution() // before the index forgets bindings that are gone
 	k.listen()
 	k.listenForSlices()
+	k.listenToSecrets()
 	permissions := k.permissionLoops()
 	synced := []<-chan struct{}{
 		config.APIBindings.Synced(), config.APIExports.Synced(), config.Schemas.Synced(), config.Conversions.Synced(), config.CustomResourceDefinitions.Synced(),
-		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(),
+		config.Cached.Synced(), config.CachedSlices.Synced(), config.EndpointSlices.Synced(), config.Secrets.Synced(),
 		config.Rollouts.Synced(), config.Workspaces.Synced(),
 	}
 	loops := []loop.Controller{

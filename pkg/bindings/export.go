@@ -17,6 +17,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/loop"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -49,33 +50,28 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 		return loop.Result{}, errors.Join(err, k.say(ctx, key, export, conditionsv1alpha1.False(apisv1alpha2.APIExportIdentityValid,
 			conditionsv1alpha1.ConditionSeverityError, reasonNoIdentity, "%v", err)))
 	}
-	hash, err := k.identityHash(ctx, key.Workspace, export.Spec.Identity.SecretRef)
+	status := *export.Status.DeepCopy()
+	hash, err := k.identityHash(ctx, key.Workspace, export.Spec.Identity.SecretRef, status.IdentityHash)
 	if err != nil && !errors.Is(err, errIdentity) {
 		return loop.Result{}, err
 	}
-	result := loop.Result{}
-	status := *export.Status.DeepCopy()
 	condition := conditionsv1alpha1.True(apisv1alpha2.APIExportIdentityValid)
-	switch {
-	case err != nil:
-		condition = conditionsv1alpha1.False(condition.Type, conditionsv1alpha1.ConditionSeverityError, reasonIdentity, "%s", err.Error())
-		result.After = unresolvedRetry
-	case status.IdentityHash != "" && status.IdentityHash != hash:
-		condition = conditionsv1alpha1.False(condition.Type, conditionsv1alpha1.ConditionSeverityError, reasonIdentity,
-			"the identity secret was changed, which would orphan what was made with it: restore its old content")
-	default:
+	if err != nil {
+		condition = conditionsv1alpha1.False(condition.Type, conditionsv1alpha1.ConditionSeverityError, reasonIdentity, "%v", err)
+	} else {
 		status.IdentityHash = hash
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), condition)
 	k.tellView(key, &status)
+	k.tellStorage(key.Workspace, export, &status)
 	k.tellLag(key, export, &status)
 	if err := k.ensureSlice(ctx, key, export); err != nil {
 		return loop.Result{}, err
 	}
 	if equality.Semantic.DeepEqual(status, export.Status) {
-		return result, nil
+		return loop.Result{}, nil
 	}
-	return result, k.patch(ctx, exportsGVR, key, map[string]any{
+	return loop.Result{}, k.patch(ctx, exportsGVR, key, map[string]any{
 		"metadata": map[string]any{"resourceVersion": export.ResourceVersion}, "status": status,
 	}, "status")
 }
@@ -118,19 +114,48 @@ func (k *keeper) newIdentity(ctx context.Context, workspace logicalcluster.Name,
 	return &apisv1alpha2.Identity{SecretRef: &corev1.SecretReference{Namespace: identityNamespace, Name: name}}, nil
 }
 
-func (k *keeper) identityHash(ctx context.Context, workspace logicalcluster.Name, ref *corev1.SecretReference) (string, error) {
+// identityHash reads an identity secret. was is the hash by which it is known, or ""
+// while there is none. An errIdentity is for the owner of the secret to mend.
+func (k *keeper) identityHash(ctx context.Context, workspace logicalcluster.Name, ref *corev1.SecretReference, was string) (string, error) {
+	advice := fmt.Sprintf("create it with a field %q, or remove spec.identity to get a new one", apisv1alpha2.SecretKeyAPIExportIdentity)
+	if was != "" {
+		advice = fmt.Sprintf("restore it, with its old field %q; what has this identity goes on, but cannot be made again without it", apisv1alpha2.SecretKeyAPIExportIdentity)
+	}
 	secret, err := k.hub.Secret(ctx, logicalcluster.Key{Workspace: workspace, Namespace: ref.Namespace, Name: ref.Name})
 	if apierrors.IsNotFound(err) {
-		return "", fmt.Errorf("%w: secret %s/%s is missing: create it with a field %q, or remove spec.identity to get a new one",
-			errIdentity, ref.Namespace, ref.Name, apisv1alpha2.SecretKeyAPIExportIdentity)
+		return "", fmt.Errorf("%w: secret %s/%s is missing: %s", errIdentity, ref.Namespace, ref.Name, advice)
 	}
 	if err != nil {
 		return "", fmt.Errorf("failed to read the identity secret %s/%s: %w", ref.Namespace, ref.Name, err)
 	}
 	value := secret.Data[apisv1alpha2.SecretKeyAPIExportIdentity]
 	if len(value) == 0 {
-		return "", fmt.Errorf("%w: secret %s/%s has no field %q", errIdentity, ref.Namespace, ref.Name, apisv1alpha2.SecretKeyAPIExportIdentity)
+		return "", fmt.Errorf("%w: secret %s/%s has no field %q: %s", errIdentity, ref.Namespace, ref.Name, apisv1alpha2.SecretKeyAPIExportIdentity, advice)
 	}
 	sum := sha256.Sum256(value)
-	return hex.EncodeToString(sum[:]), nil
+	hash := hex.EncodeToString(sum[:])
+	if was != "" && was != hash {
+		return "", fmt.Errorf("%w: secret %s/%s was changed: %s", errIdentity, ref.Namespace, ref.Name, advice)
+	}
+	return hash, nil
+}
+
+// listenToSecrets wakes those whose identity secret changes, or goes.
+func (k *keeper) listenToSecrets() {
+	k.Secrets.OnChange(func(_, _ *metav1.PartialObjectMetadata, key logicalcluster.Key) {
+		for _, export := range k.APIExports.In(key.Workspace) {
+			if hasSecret(export.Spec.Identity, key) {
+				k.exports.Enqueue(client.KeyOf(export))
+			}
+		}
+		for _, resource := range k.Cached.In(key.Workspace) {
+			if hasSecret(resource.Spec.Identity, key) {
+				k.cached.Enqueue(client.KeyOf(resource))
+			}
+		}
+	})
+}
+
+func hasSecret(identity *apisv1alpha2.Identity, key logicalcluster.Key) bool {
+	return identity != nil && identity.SecretRef != nil && identity.SecretRef.Namespace == key.Namespace && identity.SecretRef.Name == key.Name
 }

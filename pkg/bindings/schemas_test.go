@@ -86,11 +86,7 @@ func (w *world) servedAPIs() []string {
 }
 
 func (w *world) condition(binding string, t conditionsv1alpha1.ConditionType) string {
-	c := conditionsv1alpha1.Get(w.binding(binding).Status.Conditions, t)
-	if c == nil {
-		return "none"
-	}
-	return strings.TrimSpace(string(c.Status) + " " + c.Reason + " " + c.Message)
+	return said(w.binding(binding).Status.Conditions, t)
 }
 
 func TestBindSchemas(t *testing.T) {
@@ -216,7 +212,7 @@ func TestAnotherIdentity(t *testing.T) {
 	w.settle()
 	before := w.binding("b").Status.BoundResources
 	w.exports.Delete(logicalcluster.Key{Workspace: "compute", Name: "acme"})
-	delete(w.secrets, logicalcluster.Key{Workspace: "compute", Namespace: "kcp-system", Name: "acme"})
+	w.secrets.Delete(logicalcluster.Key{Workspace: "compute", Namespace: "kcp-system", Name: "acme"})
 	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
 	w.settle()
 	if diff := cmp.Diff(before, w.binding("b").Status.BoundResources); diff != "" {

@@ -15,6 +15,7 @@ import (
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -76,13 +77,17 @@ func (k *keeper) listenForSlices() {
 		}
 	})
 	k.APIExports.OnChange(func(before, after *apisv1alpha2.APIExport, key logicalcluster.Key) {
-		if before != nil && after != nil {
+		if before != nil && after != nil && storageInvalid(before) == storageInvalid(after) {
 			return
 		}
 		for _, slice := range k.slicesOf.of(key) {
 			k.endpoints.Enqueue(slice)
 		}
 	})
+}
+
+func storageInvalid(export *apisv1alpha2.APIExport) bool {
+	return conditionsv1alpha1.IsFalse(export.Status.Conditions, publicationv1alpha1.ExportStorageValid)
 }
 
 // reconcileSlice says in a slice where the objects are. There is an address as soon
@@ -98,16 +103,16 @@ func (k *keeper) reconcileSlice(ctx context.Context, key logicalcluster.Key) (lo
 	}
 	where, resolved := k.Resolve(path)
 	export := logicalcluster.Key{Workspace: where.Name, Name: slice.Spec.APIExport.Name}
-	known := false
+	var exported *apisv1alpha2.APIExport
 	if resolved {
 		k.slicesOf.put(key, export)
-		_, known = k.APIExports.Get(export)
+		exported, _ = k.APIExports.Get(export)
 	}
 	endpoint := ""
-	if known && k.hasView(export) {
+	if exported != nil && k.hasView(export) {
 		endpoint = k.viewURL(export)
 	}
-	status := judgeSlice(slice, path, known, endpoint, k.Clock.Now())
+	status := judgeSlice(slice, path, exported, endpoint, k.Clock.Now())
 	result := loop.Result{}
 	if !resolved {
 		result.After = unresolvedRetry
@@ -122,16 +127,20 @@ func (k *keeper) reconcileSlice(ctx context.Context, key logicalcluster.Key) (lo
 }
 
 // judgeSlice returns the status that a slice ought to have.
-func judgeSlice(slice *apisv1alpha1.APIExportEndpointSlice, path logicalcluster.Path, known bool, endpoint string, now time.Time) apisv1alpha1.APIExportEndpointSliceStatus {
+func judgeSlice(slice *apisv1alpha1.APIExportEndpointSlice, path logicalcluster.Path, export *apisv1alpha2.APIExport, endpoint string, now time.Time) apisv1alpha1.APIExportEndpointSliceStatus {
 	severe := conditionsv1alpha1.ConditionSeverityError
 	valid := conditionsv1alpha1.True(apisv1alpha2.APIExportValid)
 	switch {
-	case !known:
+	case export == nil:
 		valid = conditionsv1alpha1.False(valid.Type, severe, apisv1alpha2.APIExportNotFoundReason,
 			"APIExport %q not found in workspace %q: create it, or delete this slice", slice.Spec.APIExport.Name, path)
 	case endpoint == "":
 		valid = conditionsv1alpha1.False(valid.Type, severe, apisv1alpha2.APIExportInvalidReferenceReason,
 			"APIExport %q of workspace %q is served by the hub itself and has no view: delete this slice", slice.Spec.APIExport.Name, path)
+	case storageInvalid(export):
+		valid = conditionsv1alpha1.False(valid.Type, severe, publicationv1alpha1.StorageInvalidReason,
+			"APIExport %q of workspace %q has resources that nobody can read, which its owner has to mend: its condition %s says why; the others are served",
+			export.Name, path, publicationv1alpha1.ExportStorageValid)
 	}
 	partition := conditionsv1alpha1.True(apisv1alpha1.PartitionValid)
 	if slice.Spec.Partition != "" {
@@ -140,7 +149,7 @@ func judgeSlice(slice *apisv1alpha1.APIExportEndpointSlice, path logicalcluster.
 	}
 	status := *slice.Status.DeepCopy()
 	status.APIExportEndpoints = nil
-	if valid.Status == corev1.ConditionTrue && partition.Status == corev1.ConditionTrue {
+	if endpoint != "" && partition.Status == corev1.ConditionTrue {
 		status.APIExportEndpoints = []corev1alpha1.Endpoint{{URL: endpoint}}
 	}
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, valid, partition)

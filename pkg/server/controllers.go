@@ -52,7 +52,7 @@ func (h *Hub) buildControllers() error {
 		HubClient: h.hubClient, CustomResources: h.stores.customResources, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 		Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 		Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
-		EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
+		Secrets: m.secrets, EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
 		Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
 		Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		Permissions: h.permissions(), OnServed: h.catalog.OnRebound,

@@ -772,25 +772,43 @@ func TestSharedIdentity(t *testing.T) {
 		return err
 	})
 
-	if _, err := admin.Kubernetes(provider).CoreV1().Secrets("kcp-system").Patch(ctx, "first", types.MergePatchType,
-		[]byte(`{"stringData":{"key":"another"}}`), metav1.PatchOptions{}); err != nil {
+	secrets := admin.Kubernetes(provider).CoreV1().Secrets("kcp-system")
+	secret, err := secrets.Get(ctx, "first", metav1.GetOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := admin.Dynamic(provider).Resource(apisv1alpha2.SchemeGroupVersion.WithResource("apiexports")).Patch(ctx, "first",
-		types.MergePatchType, []byte(`{"metadata":{"labels":{"look":"again"}}}`), metav1.PatchOptions{}); err != nil {
+	says := func(want string) {
+		t.Helper()
+		for _, name := range []string{"first", "second"} {
+			await(ctx, t, fmt.Sprintf("%s says of the secret: %s", name, want), func() error {
+				got, err := client.APIExports(admin, provider).Get(ctx, name, metav1.GetOptions{})
+				if err != nil {
+					return err
+				}
+				c := conditionsv1alpha1.Get(got.Status.Conditions, apisv1alpha2.APIExportIdentityValid)
+				if c == nil || !strings.HasPrefix(string(c.Status)+" "+c.Reason+" "+c.Message, want) || got.Status.IdentityHash != first.Status.IdentityHash {
+					return fmt.Errorf("%+v", got.Status)
+				}
+				return nil
+			})
+		}
+	}
+	if _, err := secrets.Patch(ctx, "first", types.MergePatchType, []byte(`{"stringData":{"key":"another"}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the export says that its secret was changed", func() error {
-		got, err := client.APIExports(admin, provider).Get(ctx, "first", metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		c := conditionsv1alpha1.Get(got.Status.Conditions, apisv1alpha2.APIExportIdentityValid)
-		if c == nil || c.Status != "False" || got.Status.IdentityHash != first.Status.IdentityHash {
-			return fmt.Errorf("%+v", got.Status)
-		}
-		return nil
-	})
+	says("False IdentityVerificationFailed identity cannot be used: secret kcp-system/first was changed")
+	if err := secrets.Delete(ctx, "first", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	says("False IdentityVerificationFailed identity cannot be used: secret kcp-system/first is missing")
+	if _, err := gizmosAt(admin, consumer, group).Get(ctx, "kept", metav1.GetOptions{}); err != nil {
+		t.Errorf("what is bound, without the secret: %v", err)
+	}
+	secret.ResourceVersion, secret.UID = "", ""
+	if _, err := secrets.Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	says("True")
 }
 
 // An APIConversion of the name of a schema converts for those who bind it, and for

@@ -22,6 +22,8 @@ import (
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	cachev1alpha1 "github.com/atriumhub/atrium/sdk/apis/cache/v1alpha1"
+	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -239,6 +241,22 @@ func TestWithdrawnObjects(t *testing.T) {
 	await(ctx, t, "nothing is read any more", func() error {
 		if _, err := seen.List(ctx, metav1.ListOptions{}); !apierrors.IsServiceUnavailable(err) {
 			return fmt.Errorf("list: %v", err)
+		}
+		return nil
+	})
+	await(ctx, t, "the export and its endpoint slice say so", func() error {
+		export, err := client.APIExports(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		slice, err := client.APIExportEndpointSlices(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		storage := conditionsv1alpha1.Get(export.Status.Conditions, publicationv1alpha1.ExportStorageValid)
+		if storage == nil || !strings.Contains(storage.Message, `there is no ClusterCachedResource "flavors" in this workspace`) ||
+			!conditionsv1alpha1.IsFalse(slice.Status.Conditions, apisv1alpha2.APIExportValid) || len(slice.Status.APIExportEndpoints) != 1 {
+			return fmt.Errorf("%+v, %+v", storage, slice.Status)
 		}
 		return nil
 	})

@@ -28,6 +28,9 @@ const (
 	// ExportBindingsUpToDate, on an APIExport, tells whether all bindings have the
 	// schemas that they are meant to have.
 	ExportBindingsUpToDate conditionsv1alpha1.ConditionType = "BindingsUpToDate"
+	// ExportStorageValid, on an APIExport with spec.resources[].storage.virtual, tells
+	// whether what that refers to can be read.
+	ExportStorageValid conditionsv1alpha1.ConditionType = "StorageValid"
 	// SchemaRolloutValid tells whether a SchemaRollout says what can be done.
 	SchemaRolloutValid conditionsv1alpha1.ConditionType = "Valid"
 	// SchemaRolloutComplete tells whether all workspaces that it chooses have what
@@ -42,6 +45,9 @@ const (
 	// BindingsLagReason means that bindings have not got yet what they are meant to
 	// have.
 	BindingsLagReason = "BindingsLag"
+	// StorageInvalidReason means that requests for a resource are refused because its
+	// export says wrongly where the objects are.
+	StorageInvalidReason = "StorageInvalid"
 	// SchemaPendingReason means that nothing is wrong but that it takes time.
 	SchemaPendingReason = "Pending"
 	// SchemaRolloutPausedReason means that a rollout is paused.
