@@ -72,6 +72,7 @@ lint: ## gofmt, go vet, staticcheck; the first run takes as long as the first bu
 	go vet ./...
 	go tool staticcheck ./...
 	cd test/childk8s && go vet ./...
+	cd test/kcpclients && go vet ./...
 
 .PHONY: generate
 generate: generate-sdk ## write anew what is made from sdk/apis
@@ -84,6 +85,7 @@ verify: ## fail if generated files or go.mod are not what they should be
 	for tree in $(GENERATED); do diff -ru "$$before/$$tree" $$tree; done
 	go mod tidy -diff
 	cd test/childk8s && go mod tidy -diff && go mod tidy -diff -modfile=go.v136.mod
+	cd test/kcpclients && go mod tidy -diff
 
 .PHONY: race
 race: ## run the tests of the pure packages under the race detector; needs a C compiler

@@ -12,6 +12,7 @@
 //	owners_test.go   to the hub and to what everybody shares,
 //	views_test.go    and over the doors of agents
 //	skew_test.go     a child cluster of the Kubernetes version before
+//	kcp_test.go      kcp's own plugins of kubectl, and a controller made with its libraries
 //
 // Most tests share one hub and two child clusters, and keep out of each other's
 // way by workspaces, sync targets and names of their own. Those that kill a hub
