@@ -201,7 +201,7 @@ func (h *Handlers) entry(api *schemas.API) (*served, error) {
 }
 
 // make returns the upstream handler for a world in which only api exists.
-func (h *Handlers) make(api *schemas.API, opened func(closeStore func())) (http.Handler, *single, error) {
+func (h *Handlers) make(api *schemas.API, opened func(closeStore func())) (handler, *single, error) {
 	world := &single{crd: api.CRD}
 	services, webhooks := h.config.Conversion(api)
 	handler, err := apiserver.NewCustomResourceDefinitionHandler(

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/controller/finalizer"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/utils/clock"
 )
@@ -14,10 +16,16 @@ import (
 // errRetired ends the watches of a handler that is torn down.
 var errRetired = errors.New("no workspace serves this shape of the resource any more")
 
+// handler is what upstream makes.
+type handler interface {
+	http.Handler
+	GetCustomResourceListerCollectionDeleter(*apiextensionsv1.CustomResourceDefinition) (finalizer.ListerCollectionDeleter, error)
+}
+
 // served is the handler of one shape, with a count of the requests in it.
 type served struct {
 	once    sync.Once
-	handler http.Handler
+	handler handler
 	world   *single
 	err     error
 
