@@ -70,7 +70,7 @@ func (p *Publisher) statusOf(t tally, before publicationv1alpha1.APIPublicationS
 	}
 	export := valid(publicationv1alpha1.PublicationExportValid, t.exportTrouble)
 	subtree := valid(publicationv1alpha1.PublicationSubtreeValid, t.subtreeTrouble)
-	conditions := conditionsv1alpha1.Set(before.DeepCopy().Conditions, now, export, subtree, complete(t, status))
+	conditions := conditionsv1alpha1.Set(before.DeepCopy().Conditions, now, export, subtree, complete(t, status, export, subtree))
 	status.Conditions = conditionsv1alpha1.Set(conditions, now,
 		conditionsv1alpha1.Summary(conditions, conditionsv1alpha1.ReadyCondition, export.Type, subtree.Type))
 	return status
@@ -83,11 +83,19 @@ func valid(t conditionsv1alpha1.ConditionType, trouble trouble) conditionsv1alph
 	return conditionsv1alpha1.False(t, conditionsv1alpha1.ConditionSeverityError, trouble.reason, "%s", trouble.message)
 }
 
-// complete says what is missing until all workspaces are bound.
-func complete(t tally, status publicationv1alpha1.APIPublicationStatus) conditionsv1alpha1.Condition {
+// complete says what is missing until all workspaces are bound. Who waits for that
+// waits for what the publication says, so it is not while nobody can tell which they
+// are, or what of.
+func complete(t tally, status publicationv1alpha1.APIPublicationStatus, valid ...conditionsv1alpha1.Condition) conditionsv1alpha1.Condition {
 	if t.Ending {
 		return conditionsv1alpha1.False(publicationv1alpha1.PublicationComplete, conditionsv1alpha1.ConditionSeverityInfo,
 			publicationv1alpha1.PublicationWithdrawingReason, "%d APIBindings are still to be withdrawn; each says in its conditions what it waits for", t.left)
+	}
+	for _, c := range valid {
+		if c.Reason != "" {
+			c.Type = publicationv1alpha1.PublicationComplete
+			return c
+		}
 	}
 	if status.Bound == status.Matched {
 		return conditionsv1alpha1.True(publicationv1alpha1.PublicationComplete)

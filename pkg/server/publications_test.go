@@ -396,8 +396,10 @@ func TestTheSubtreeIsTheOneThatWasMeant(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if c := conditionsv1alpha1.Get(publication.Status.Conditions, publicationv1alpha1.PublicationSubtreeValid); c == nil || c.Reason != reason || publication.Status.Matched != 0 {
-				return fmt.Errorf("status %+v", publication.Status)
+			for _, condition := range []conditionsv1alpha1.ConditionType{publicationv1alpha1.PublicationSubtreeValid, publicationv1alpha1.PublicationComplete} {
+				if c := conditionsv1alpha1.Get(publication.Status.Conditions, condition); c == nil || c.Status != "False" || c.Reason != reason || publication.Status.Matched != 0 {
+					return fmt.Errorf("status %+v", publication.Status)
+				}
 			}
 			return nil
 		})

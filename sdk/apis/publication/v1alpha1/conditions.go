@@ -12,7 +12,7 @@ const (
 	// author meant.
 	PublicationSubtreeValid conditionsv1alpha1.ConditionType = "SubtreeValid"
 	// PublicationComplete tells whether all workspaces that the publication is for
-	// are bound.
+	// are bound. While one of the others is false it is too, for the same reason.
 	PublicationComplete conditionsv1alpha1.ConditionType = "Published"
 
 	// PublicationExportNotFoundReason means that there is no such export.
