@@ -504,6 +504,25 @@ func TestStorageVersion(t *testing.T) {
 	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "status.storedVersions") {
 		t.Errorf("a version that objects are stored in is taken away: %v", err)
 	}
+	// As in Kubernetes: whoever has had the objects rewritten says so.
+	if _, err := v2.Patch(t.Context(), "one", types.MergePatchType, []byte("{}"), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.crds.ApiextensionsV1().CustomResourceDefinitions().Patch(t.Context(), "gears.example.io", types.MergePatchType,
+		[]byte(`{"status":{"storedVersions":["v2"]}}`), metav1.PatchOptions{}, "status"); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.change(t, "gears.example.io", func(crd *apiextensionsv1.CustomResourceDefinition) { crd.Spec.Versions = crd.Spec.Versions[1:] }); err != nil {
+		t.Errorf("a version that nothing is stored in any more is not taken away: %v", err)
+	}
+	await(minute(t), t, "the object is read without the old version", func() error {
+		_, err := v1.Get(t.Context(), "one", metav1.GetOptions{})
+		got, other := v2.Get(t.Context(), "one", metav1.GetOptions{})
+		if !apierrors.IsNotFound(err) || other != nil || got.GetAPIVersion() != "example.io/v2" {
+			return fmt.Errorf("v1: %v, v2: %v, %v", err, got, other)
+		}
+		return nil
+	})
 }
 
 func TestProtectedGroups(t *testing.T) {
