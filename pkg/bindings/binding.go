@@ -183,6 +183,9 @@ func (k *keeper) writeStatus(ctx context.Context, key logicalcluster.Key, bindin
 	if equality.Semantic.DeepEqual(status, binding.Status) {
 		return nil
 	}
+	if migrationLost(&binding.Status, &status) {
+		k.migrations.drop(key)
+	}
 	revision, err := k.amend(ctx, key, binding, func(stored *apisv1alpha2.APIBinding) { stored.Status = status })
 	if err == nil && revision != "" {
 		k.ahead.wrote(key, given{binding.UID, revision, status.Phase, status.BoundResources}, k.APIBindings.Get)

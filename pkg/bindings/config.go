@@ -3,6 +3,7 @@ package bindings
 import (
 	"context"
 
+	"golang.org/x/time/rate"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -69,6 +70,8 @@ type Config struct {
 	// CountStored returns how many objects a workspace has of a resource by exports
 	// of an identity.
 	CountStored func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) (int64, error)
+	// Migration has objects stored in another version.
+	Migration Migration
 	// Forecast is filled in for those who are about to write exports.
 	Forecast *Forecast
 	// Look reads objects to see whether they fit a schema. Nil reads them through
@@ -119,6 +122,7 @@ type keeper struct {
 	slices     queue
 	endpoints  queue
 	rollouts   queue
+	migrating  queue
 
 	judging     stripes
 	ahead       ahead
@@ -129,6 +133,8 @@ type keeper struct {
 	definitions *lru.Cache // workspace/UID of a schema → *definition
 	verdicts    *lru.Cache // UIDs of two schemas/stored versions → *comparison
 	laggards    laggards
+	migrations  migrations
+	rewrites    *rate.Limiter
 }
 
 // keptDefinitions is how many schemas are remembered for those who bind them next.
@@ -160,7 +166,9 @@ func New(config Config) ([]loop.Controller, error) {
 	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
 	endpoints := loop.New(loop.Config{Name: "apiexportendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileSlice})
 	rollouts := loop.New(loop.Config{Name: "schemarollouts", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileRollout})
-	k.bindings, k.followers, k.exports, k.rollouts = bindings, followers, exports, rollouts
+	// One of them, for what is rewritten has no hurry.
+	migrating := loop.New(loop.Config{Name: "schemarollouts-migrating", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileMigration})
+	k.bindings, k.followers, k.exports, k.rollouts, k.migrating = bindings, followers, exports, rollouts, migrating
 	k.cached, k.slices, k.endpoints = cached, cachedSlices, endpoints
 	if config.Forecast != nil {
 		config.Forecast.keeper.Store(k)
@@ -177,7 +185,7 @@ func New(config Config) ([]loop.Controller, error) {
 	}
 	loops := []loop.Controller{
 		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
-		gated{endpoints, synced}, gated{rollouts, synced}, leftovers{k},
+		gated{endpoints, synced}, gated{rollouts, synced}, gated{migrating, synced}, leftovers{k},
 	}
 	for _, labels := range permissions {
 		loops = append(loops, gated{labels, synced})
@@ -189,6 +197,7 @@ func newKeeper(config Config, hub hub) *keeper {
 	k := &keeper{
 		Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{},
 		definitions: lru.New(keptDefinitions), verdicts: lru.New(keptVerdicts),
+		rewrites: rate.NewLimiter(rewritesPerSecond, rewritesPerSecond),
 	}
 	for _, export := range config.Everywhere {
 		k.natives[export], k.everywhere[export] = true, true

@@ -31,4 +31,7 @@
 //	    under way.
 //	B10: what an export that is gone let users do is not more than it was when it
 //	    was last seen.
+//	B11: a binding forgets a version that objects were stored in when all of them
+//	    have been seen stored in another one, and no write is under way, nor has
+//	    begun since the first was looked at, that could store one otherwise.
 package bindings

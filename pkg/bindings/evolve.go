@@ -167,7 +167,11 @@ func lagText(bound *apisv1alpha2.BoundAPIResource, to string, found []schemas.In
 		text = append(text, i.String())
 	}
 	remedy := "the owner of the APIExport can offer a compatible schema"
-	if !slices.ContainsFunc(found, func(i schemas.Incompatibility) bool { return i.Unreadable }) {
+	unreadable := func(i schemas.Incompatibility) bool { return i.Unreadable }
+	switch {
+	case slices.ContainsFunc(found, func(i schemas.Incompatibility) bool { return i.Unreadable && i.Version != "" }):
+		remedy += ", or have the objects rewritten first by migrateStorage of a SchemaRollout"
+	case !slices.ContainsFunc(found, unreadable):
 		remedy += fmt.Sprintf(", or accept this by its annotation %s: %s", publicationv1alpha1.AcceptIncompatibleAnnotationKey, to)
 	}
 	if !slices.ContainsFunc(found, func(i schemas.Incompatibility) bool { return !isStored(i) }) {

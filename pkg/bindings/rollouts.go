@@ -31,6 +31,8 @@ func (k *keeper) listenForEvolution() {
 	k.Rollouts.OnChange(func(before, after *publicationv1alpha1.SchemaRollout, key logicalcluster.Key) {
 		if after != nil {
 			k.rollouts.Enqueue(key)
+		} else {
+			k.migrations.forget(key)
 		}
 		if before != nil && after != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec) && before.DeletionTimestamp.Equal(after.DeletionTimestamp) {
 			return
@@ -55,6 +57,9 @@ func (k *keeper) listenForEvolution() {
 		}
 	})
 	k.APIBindings.OnChange(func(before, after *apisv1alpha2.APIBinding, key logicalcluster.Key) {
+		if after == nil || before != nil && !equality.Semantic.DeepEqual(before.Status.BoundResources, after.Status.BoundResources) {
+			k.migrations.drop(key)
+		}
 		if export, known := k.index.to(key); known && !sameStanding(before, after) {
 			k.tellOwner(export)
 		}
@@ -138,13 +143,17 @@ func (k *keeper) reconcileRollout(ctx context.Context, key logicalcluster.Key) (
 		return loop.Result{}, nil
 	}
 	status := k.rolloutStatus(where, rollout)
+	if migratesAny(rollout) {
+		k.migrating.Enqueue(key)
+	}
 	if equality.Semantic.DeepEqual(status, rollout.Status) {
 		return loop.Result{}, nil
 	}
 	return loop.Result{}, k.patch(ctx, rolloutsGVR, key, map[string]any{
 		"metadata": map[string]any{"resourceVersion": rollout.ResourceVersion},
 		"status": map[string]any{
-			"observedGeneration": status.ObservedGeneration, "resources": status.Resources, "conditions": status.Conditions,
+			"observedGeneration": status.ObservedGeneration, "percent": status.Percent, "total": status.Total, "updated": status.Updated,
+			"lagging": status.Lagging, "resources": status.Resources, "conditions": status.Conditions,
 		},
 	}, "status")
 }
@@ -160,15 +169,29 @@ func (k *keeper) rolloutStatus(where Workspace, rollout *publicationv1alpha1.Sch
 		surveyed := k.survey(where, export)
 		for i := range rollout.Spec.Resources {
 			if r := &rollout.Spec.Resources[i]; offeredAt(export, r) >= 0 {
-				status.Resources = append(status.Resources, progressOf(r, surveyed[offeredAt(export, r)], k.pathOf))
+				standings := surveyed[offeredAt(export, r)]
+				progress := progressOf(r, standings, k.pathOf)
+				if r.MigrateStorage {
+					progress.Migration = k.migrationOf(where, rollout, r, standings)
+				}
+				status.Resources = append(status.Resources, progress)
 			}
 		}
 	}
-	done := complete(&status, rollout.Spec.Paused)
-	if valid.Reason != "" {
-		done = because(valid, done.Type)
+	sumUp(&status, rollout.Spec.Resources)
+	said := []conditionsv1alpha1.Condition{valid, complete(&status, rollout.Spec.Paused)}
+	if migratesAny(rollout) {
+		said = append(said, migrated(&status, rollout.Spec.Paused))
 	}
-	conditions := conditionsv1alpha1.Set(rollout.DeepCopy().Status.Conditions, k.Clock.Now(), valid, done)
+	for i := range said {
+		if valid.Reason != "" {
+			said[i] = because(valid, said[i].Type)
+		}
+	}
+	before := slices.DeleteFunc(rollout.DeepCopy().Status.Conditions, func(c conditionsv1alpha1.Condition) bool {
+		return c.Type == publicationv1alpha1.SchemaRolloutStorageMigrated && !migratesAny(rollout)
+	})
+	conditions := conditionsv1alpha1.Set(before, k.Clock.Now(), said...)
 	status.Conditions = conditionsv1alpha1.Set(conditions, k.Clock.Now(), conditionsv1alpha1.Summary(conditions, conditionsv1alpha1.ReadyCondition, valid.Type))
 	return status
 }

@@ -7,15 +7,20 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // standing is how one binding is with one resource of its export.
 type standing struct {
 	workspace logicalcluster.Name
+	binding   logicalcluster.Key
+	bound     *apisv1alpha2.BoundAPIResource
 	// has and meant are names of schemas.
 	has, meant string
 	// lags says that it is meant to have another schema than it has: reason and
@@ -58,7 +63,7 @@ func (k *keeper) uidOf(where Workspace, schema string, known map[string]string) 
 // standingOf compares what a binding has with what it is meant to have, which has
 // the given UID, or none while there is no such schema.
 func standingOf(binding *apisv1alpha2.APIBinding, bound *apisv1alpha2.BoundAPIResource, aim aim, uid string) standing {
-	s := standing{workspace: logicalcluster.From(binding), has: bound.Schema.Name, meant: aim.schema}
+	s := standing{workspace: logicalcluster.From(binding), binding: client.KeyOf(binding), bound: bound, has: bound.Schema.Name, meant: aim.schema}
 	if s.lags = !aim.held && bound.Schema.UID != uid; !s.lags {
 		return s
 	}
@@ -128,8 +133,8 @@ func progressOf(r *publicationv1alpha1.ResourceRollout, all []standing, pathOf f
 		out.From = append(out.From, publicationv1alpha1.SchemaCount{Schema: schema, Bindings: from[schema]})
 	}
 	for _, s := range lagging(all) {
-		if s.meant != r.Schema {
-			continue // it is on its way back
+		if s.meant != r.Schema && s.has != r.Schema {
+			continue // it is no matter of this rollout
 		}
 		out.Lagging++
 		if s.reason == publicationv1alpha1.SchemaIncompatibleReason {
@@ -140,6 +145,77 @@ func progressOf(r *publicationv1alpha1.ResourceRollout, all []standing, pathOf f
 		}
 	}
 	return out
+}
+
+// migrationOf is what the status of a rollout says of a resource whose objects are
+// rewritten. It is counted anew each time, but for the objects that were.
+func (k *keeper) migrationOf(where Workspace, rollout *publicationv1alpha1.SchemaRollout, r *publicationv1alpha1.ResourceRollout, all []standing) *publicationv1alpha1.StorageMigrationStatus {
+	uid, version := k.storedIn(where, r.Schema)
+	out := &publicationv1alpha1.StorageMigrationStatus{Version: version}
+	var before int64
+	for _, said := range rollout.Status.Resources {
+		if said.Group == r.Group && said.Resource == r.Resource && said.Migration != nil && said.Migration.Version == version {
+			before = said.Migration.Objects
+		}
+	}
+	out.Objects = k.migrations.counted(migrationKeyOf(rollout, r), before)
+	for _, s := range all {
+		if s.bound.Schema.UID == uid && storedOnlyIn(s.bound, version) {
+			out.Migrated++
+			continue
+		}
+		out.Remaining++
+		p, _ := k.migrations.of(passKey{s.binding, schema.GroupResource{Group: r.Group, Resource: r.Resource}})
+		out.Failed += p.failed.objects
+		for _, f := range p.failed.examples {
+			if len(out.Examples) < publicationv1alpha1.MaxRolloutExamples {
+				out.Examples = append(out.Examples, publicationv1alpha1.MigrationExample{Workspace: k.pathOf(s.workspace), Object: f.object, Message: f.message})
+			}
+		}
+	}
+	return out
+}
+
+// sumUp adds up what the status says of resources, for those who look at it in one
+// line.
+func sumUp(status *publicationv1alpha1.SchemaRolloutStatus, resources []publicationv1alpha1.ResourceRollout) {
+	status.Percent = 100
+	for i := range resources {
+		status.Percent = min(status.Percent, percentOf(&resources[i]))
+	}
+	for _, r := range status.Resources {
+		status.Updated += r.Updated
+		status.Lagging += r.Lagging
+		for _, from := range r.From {
+			status.Total += from.Bindings
+		}
+	}
+}
+
+// migrated says how far the objects are that are being rewritten.
+func migrated(status *publicationv1alpha1.SchemaRolloutStatus, paused bool) conditionsv1alpha1.Condition {
+	severity, reason := conditionsv1alpha1.ConditionSeverityInfo, publicationv1alpha1.StorageMigratingReason
+	var parts []string
+	for _, r := range status.Resources {
+		m := r.Migration
+		if m == nil || m.Remaining == 0 {
+			continue
+		}
+		part := fmt.Sprintf("%s: the objects of %d of %d bindings may not be stored in %s", resourceText(r.Group, r.Resource), m.Remaining, m.Remaining+m.Migrated, m.Version)
+		if m.Failed > 0 {
+			severity, reason = conditionsv1alpha1.ConditionSeverityWarning, publicationv1alpha1.ObjectsNotRewrittenReason
+			part += fmt.Sprintf("; %d objects cannot be rewritten, for example %s in workspace %s: %s", m.Failed, m.Examples[0].Object, m.Examples[0].Workspace, m.Examples[0].Message)
+		}
+		parts = append(parts, part)
+	}
+	switch {
+	case len(parts) == 0:
+		return conditionsv1alpha1.True(publicationv1alpha1.SchemaRolloutStorageMigrated)
+	case paused:
+		return conditionsv1alpha1.False(publicationv1alpha1.SchemaRolloutStorageMigrated, conditionsv1alpha1.ConditionSeverityInfo,
+			publicationv1alpha1.SchemaRolloutPausedReason, "spec.paused: nothing is rewritten")
+	}
+	return conditionsv1alpha1.False(publicationv1alpha1.SchemaRolloutStorageMigrated, severity, reason, "%s", strings.Join(parts, "; "))
 }
 
 // complete says how far a rollout is in one sentence.

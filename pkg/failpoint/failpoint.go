@@ -48,6 +48,16 @@ const (
 // PublishingSteps are all steps of publishing.
 var PublishingSteps = []Step{CreateBinding, AmendBinding, DeleteBinding, OpenPublished, ReleasePublication}
 
+// Steps of rewriting objects in another version. The subject is the name of the
+// object, or the ID of the workspace.
+const (
+	RewriteObject        Step = "rewrite-object"
+	AmendStorageVersions Step = "amend-storage-versions"
+)
+
+// MigrationSteps are both.
+var MigrationSteps = []Step{RewriteObject, AmendStorageVersions}
+
 // Before and After are the two points of a step.
 func (s Step) Before() string { return "before-" + string(s) }
 
@@ -57,7 +67,7 @@ func (s Step) After() string { return "after-" + string(s) }
 // Points are all points that can be armed.
 func Points() []string {
 	var points []string
-	for _, step := range slices.Concat(Steps, PublishingSteps) {
+	for _, step := range slices.Concat(Steps, PublishingSteps, MigrationSteps) {
 		points = append(points, step.Before(), step.After())
 	}
 	return points

@@ -148,6 +148,8 @@ func (d *dispatcher) serveView(set *catalog.Set, w http.ResponseWriter, req *htt
 	resource := schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}
 	api, found := set.Lookup(resource)
 	switch {
+	case found && d.outdated(api, req, info):
+		refuseOutdated(w, req, resource)
 	case found && api.Origin != catalog.Native:
 		d.serveCustom(api, w, req, info)
 	case set.ShowsNative(resource):

@@ -54,7 +54,8 @@ func (h *Hub) buildControllers() error {
 		Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
 		Secrets: m.secrets, EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
 		Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
-		Resolve: h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
+		Migration: h.migration(),
+		Resolve:   h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		Permissions: h.permissions(), OnServed: h.catalog.OnRebound,
 	})
 	if err != nil {

@@ -62,8 +62,9 @@ func (h *Hub) servedVersion() func(logicalcluster.Name, schema.GroupResource) (s
 	}
 }
 
-// writeVerbs are those that admission changes objects by.
-var writeVerbs = []string{"create", "update", "patch"}
+// writeVerbs are those that change what is stored. What has finalizers is written
+// when it is deleted.
+var writeVerbs = []string{"create", "update", "patch", "delete", "deletecollection"}
 
 // countWrites keeps account of the writes that are under way. It comes after all
 // who change what a request is about.

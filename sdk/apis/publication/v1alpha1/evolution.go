@@ -36,6 +36,9 @@ const (
 	// SchemaRolloutComplete tells whether all workspaces that it chooses have what
 	// is rolled out.
 	SchemaRolloutComplete conditionsv1alpha1.ConditionType = "Complete"
+	// SchemaRolloutStorageMigrated tells whether all objects are stored in the
+	// version of what is rolled out. It is there while migrateStorage asks for it.
+	SchemaRolloutStorageMigrated conditionsv1alpha1.ConditionType = "StorageMigrated"
 )
 
 const (
@@ -52,6 +55,10 @@ const (
 	SchemaPendingReason = "Pending"
 	// SchemaRolloutPausedReason means that a rollout is paused.
 	SchemaRolloutPausedReason = "Paused"
+	// StorageMigratingReason means that objects are being rewritten, or wait for it.
+	StorageMigratingReason = "Migrating"
+	// ObjectsNotRewrittenReason means that some objects cannot be rewritten.
+	ObjectsNotRewrittenReason = "ObjectsNotRewritten"
 	// SchemaRolloutInvalidReason means that a rollout says what cannot be done.
 	SchemaRolloutInvalidReason = "Invalid"
 )

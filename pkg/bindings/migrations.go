@@ -1,0 +1,145 @@
+package bindings
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/atriumhub/atrium/pkg/inflight"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
+	"github.com/atriumhub/atrium/sdk/client"
+	"github.com/atriumhub/atrium/sdk/logicalcluster"
+)
+
+// migrations remembers how far the objects of bindings are that are being rewritten.
+// After a restart passes begin anew, and find what was rewritten so.
+type migrations struct {
+	mu     sync.Mutex
+	passes map[passKey]pass
+	// objects counts what was rewritten.
+	objects map[migrationKey]int64
+}
+
+// passKey is a resource of a binding.
+type passKey struct {
+	binding  logicalcluster.Key
+	resource schema.GroupResource
+}
+
+// passTarget is the UIDs of binding and schema, and the version in which objects are
+// to be stored. A pass with another one begins anew.
+type passTarget struct {
+	uid     types.UID
+	schema  string
+	version string
+}
+
+// migrationKey is what one who reads a rollout is told of together.
+type migrationKey struct {
+	rollout logicalcluster.Key
+	uid     types.UID
+	schema  string
+}
+
+func migrationKeyOf(rollout *publicationv1alpha1.SchemaRollout, r *publicationv1alpha1.ResourceRollout) migrationKey {
+	return migrationKey{client.KeyOf(rollout), rollout.UID, r.Schema}
+}
+
+// pass is one look at all objects, during which none is written in another version
+// but by requests that had begun before.
+type pass struct {
+	passTarget
+	// since is when it began; after is the last object that was looked at.
+	since inflight.Mark
+	after string
+	// failing are those that could not be rewritten, failed those of the last pass
+	// that came to an end. again is when the next one begins.
+	failing, failed failures
+	again           time.Time
+}
+
+// failures are objects that could not be rewritten.
+type failures struct {
+	objects  int64
+	examples []failure
+}
+
+type failure struct{ object, message string }
+
+func (f *failures) add(object string, err error) {
+	f.objects++
+	if len(f.examples) < publicationv1alpha1.MaxRolloutExamples {
+		f.examples = append(f.examples, failure{object, rewriteErr(err)})
+	}
+}
+
+func (m *migrations) of(key passKey) (pass, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.passes[key]
+	return p, ok
+}
+
+func (m *migrations) begin(key passKey, p pass) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.passes == nil {
+		m.passes = map[passKey]pass{}
+	}
+	m.passes[key] = p
+}
+
+// put notes how far a pass has come, unless it was dropped.
+func (m *migrations) put(key passKey, p pass) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, lasts := m.passes[key]; lasts {
+		m.passes[key] = p
+	}
+}
+
+// drop ends the passes of a binding.
+func (m *migrations) drop(binding logicalcluster.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.passes {
+		if key.binding == binding {
+			delete(m.passes, key)
+		}
+	}
+}
+
+func (m *migrations) count(key migrationKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.note(key, m.objects[key]+1)
+}
+
+// counted returns how many objects were rewritten, those included that another
+// process has said before.
+func (m *migrations) counted(key migrationKey, before int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.note(key, max(m.objects[key], before))
+	return m.objects[key]
+}
+
+func (m *migrations) note(key migrationKey, objects int64) {
+	if m.objects == nil {
+		m.objects = map[migrationKey]int64{}
+	}
+	m.objects[key] = objects
+}
+
+// forget is for a rollout that is gone.
+func (m *migrations) forget(rollout logicalcluster.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.objects {
+		if key.rollout == rollout {
+			delete(m.objects, key)
+		}
+	}
+}
