@@ -67,8 +67,9 @@ var (
 	bindingsResource    = apisv1alpha2.Resource("apibindings")
 )
 
-// Admit writes the path of its workspace on an export, and keeps on a binding what
-// only the hub writes there. It refuses those that are too long to be judged.
+// Admit writes the path of its workspace on an export, and on a binding, by which a
+// provider gets to know whom he serves. It keeps on a binding what only the hub
+// writes there, and refuses those that are too long to be judged.
 func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object := accessor(a.GetObject())
 	if a.GetSubresource() != "" || object == nil {
@@ -85,6 +86,7 @@ func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission
 			keepAnnotation(accessor(a.GetOldObject()), object, apisv1alpha2.AdoptedByAnnotationKey)
 		}
 	case bindingsResource:
+		p.writePath(ctx, object)
 		if !identity.IsHub(a.GetUserInfo()) {
 			keepLabel(accessor(a.GetOldObject()), object, apisv1alpha2.InternalAPIBindingExportLabelKey)
 		}

@@ -44,7 +44,7 @@ func (p *Publisher) look(id logicalcluster.Name, earnest bool) decide.Plan {
 	p.board.mu.Lock()
 	defer p.board.mu.Unlock()
 	plan := decide.Decide(decide.Facts{
-		Lost: !rooted, Open: rooted && p.open(id),
+		Path: p.pathOf(id), Lost: !rooted, Open: rooted && p.open(id),
 		Bindings: p.bindingsOf(id), Matching: p.board.matching(line, p.labelsOf(id)),
 		Known: p.board.known, Export: p.exportOf, Had: p.had(id),
 		Trouble: func(publication string) string { return p.board.troubles[id][publication] },

@@ -495,6 +495,7 @@ func TestMarksOfTheHub(t *testing.T) {
 	}
 	binding := &apisv1alpha2.APIBinding{ObjectMeta: metav1.ObjectMeta{
 		Name: "gizmos", Labels: map[string]string{apisv1alpha2.InternalAPIBindingExportLabelKey: "forged", "mine": "stays"},
+		Annotations: map[string]string{"kcp.io/path": "root:forged"},
 	}}
 	binding.Spec.Reference.Export = &apisv1alpha2.ExportBindingReference{Name: "gizmos"}
 	if _, err := client.APIBindings(alice, path).Create(ctx, binding, metav1.CreateOptions{}); err != nil {
@@ -505,7 +506,10 @@ func TestMarksOfTheHub(t *testing.T) {
 	if got := bound.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey]; got != want || bound.Labels["mine"] != "stays" {
 		t.Errorf("labels are %v, want %q", bound.Labels, want)
 	}
-	bound.Labels = map[string]string{"mine": "stays"}
+	if got := bound.Annotations["kcp.io/path"]; got != path.String() {
+		t.Errorf("the path of the binding is %q, want %q", got, path)
+	}
+	bound.Labels, bound.Annotations["kcp.io/path"] = map[string]string{"mine": "stays"}, "root:forged"
 	bound.Spec.Reference.Export.Name = "other"
 	if _, err := client.APIBindings(alice, path).Update(ctx, bound, metav1.UpdateOptions{}); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "reference is immutable") {
 		t.Errorf("changing what a binding refers to: %v, want invalid", err)
@@ -517,6 +521,9 @@ func TestMarksOfTheHub(t *testing.T) {
 	}
 	if got := updated.Labels[apisv1alpha2.InternalAPIBindingExportLabelKey]; got != want {
 		t.Errorf("after it was left out the label is %q", got)
+	}
+	if got := updated.Annotations["kcp.io/path"]; got != path.String() {
+		t.Errorf("after an update the path of the binding is %q, want %q", got, path)
 	}
 }
 

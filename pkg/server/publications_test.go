@@ -109,6 +109,9 @@ func bindingsIn(t *testing.T, path logicalcluster.Path) map[string]string {
 	list := must(client.APIBindings(as(t, "base"), path).List(t.Context(), metav1.ListOptions{}))(t)
 	found := map[string]string{}
 	for _, binding := range list.Items {
+		if at := binding.Annotations["kcp.io/path"]; at != path.String() {
+			t.Errorf("APIBinding %s says that it is in %q, want %q", binding.Name, at, path)
+		}
 		found[binding.Name] = binding.Annotations[publicationv1alpha1.PublicationAnnotationKey]
 	}
 	return found

@@ -12,6 +12,7 @@ import (
 
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -41,12 +42,13 @@ func freeName(export logicalcluster.Key, taken sets.Set[string]) string {
 }
 
 // newBinding is complete: it is stored as it is.
-func (p *Publication) newBinding(taken sets.Set[string]) *apisv1alpha2.APIBinding {
+func (p *Publication) newBinding(path logicalcluster.Path, taken sets.Set[string]) *apisv1alpha2.APIBinding {
 	binding := &apisv1alpha2.APIBinding{
 		ObjectMeta: metav1.ObjectMeta{
-			Name:       freeName(p.Export(), taken),
-			Generation: 1,
-			Finalizers: []string{apisv1alpha2.APIBindingFinalizer},
+			Name:        freeName(p.Export(), taken),
+			Generation:  1,
+			Finalizers:  []string{apisv1alpha2.APIBindingFinalizer},
+			Annotations: map[string]string{corev1alpha1.PathAnnotationKey: path.String()},
 		},
 		Spec: apisv1alpha2.APIBindingSpec{
 			Reference: apisv1alpha2.BindingReference{

@@ -16,6 +16,8 @@ import (
 
 // Facts are what is known of one workspace.
 type Facts struct {
+	// Path is where the workspace lies.
+	Path logicalcluster.Path
 	// Lost is whether it is not known where the workspace lies (D5).
 	Lost bool
 	// Open is whether anything is put into it: it is being initialized, or ready.
@@ -284,7 +286,7 @@ func (r *room) bind(p *Publication) {
 		outcome.State = publicationv1alpha1.PublicationConflicting
 		outcome.Message = fmt.Sprintf("another publication binds an export with %s here; it was first", resource)
 	default:
-		r.plan.Create = append(r.plan.Create, Creation{For: p, Binding: p.newBinding(r.names)})
+		r.plan.Create = append(r.plan.Create, Creation{For: p, Binding: p.newBinding(r.Path, r.names)})
 		r.made.Insert(p.Export())
 		for _, resource := range p.Offer.Resources {
 			r.taken[resource] = p.Export()

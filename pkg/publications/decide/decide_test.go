@@ -317,7 +317,7 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Decide(Facts{
-				Lost: c.lost, Open: !c.closed, Bindings: c.bindings, Matching: c.matching, Had: c.had,
+				Path: "root:w", Lost: c.lost, Open: !c.closed, Bindings: c.bindings, Matching: c.matching, Had: c.had,
 				Trouble: func(string) string { return c.trouble },
 				Known: func(id string) (*Publication, bool) {
 					all := slices.Concat(c.matching, c.known)
@@ -333,6 +333,11 @@ func TestDecide(t *testing.T) {
 			})
 			if diff := cmp.Diff(c.want, told(got)); diff != "" {
 				t.Error(diff)
+			}
+			for _, made := range got.Create {
+				if at := made.Binding.Annotations["kcp.io/path"]; at != "root:w" {
+					t.Errorf("a binding says that it is in %q", at)
+				}
 			}
 		})
 	}

@@ -19,7 +19,7 @@ func IsReservedDomain(domain string) bool {
 
 const (
 	// PathAnnotationKey holds the path of the workspace an object lives in, on
-	// objects that others refer to by path.
+	// objects that others refer to by path, and on APIBindings.
 	PathAnnotationKey = "kcp.io/path"
 	// ShardAnnotationKey holds the name of the shard an object was copied from.
 	ShardAnnotationKey = "core.kcp.io/shard"
