@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
+	tenancyv1alpha1 "github.com/atriumhub/atrium/sdk/apis/tenancy/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 	"github.com/atriumhub/atrium/test/harness"
@@ -110,11 +111,26 @@ spec:
         type: object
         properties:
           spec: {type: object, properties: {name: {type: string}}}
-          status: {type: object, properties: {text: {type: string}, neighbours: {type: integer}}}
+          status: {type: object, properties: {text: {type: string}, neighbours: {type: integer}, path: {type: string}}}
 `
 
-// greetingsExport claims what the examples of kcp's libraries claim, and lets alice
-// serve it as docs/apis.md says.
+// letsAliceIn is for the identity of controllers, as docs/apis.md says.
+const letsAliceIn = `
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: greeter}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: greeter}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: alice}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: greeter-enters}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:kcp:workspace:access"}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: alice}]
+`
+
+// greetingsExport claims what the examples of kcp's libraries claim.
 const greetingsExport = `apiVersion: apis.kcp.io/v1alpha1
 kind: APIExport
 metadata: {name: greetings}
@@ -130,19 +146,23 @@ metadata: {name: greeter}
 rules:
 - {apiGroups: [apis.kcp.io], resources: [apiexportendpointslices], verbs: [get, list, watch]}
 - {apiGroups: [apis.kcp.io], resources: [apiexports/content], resourceNames: [greetings], verbs: ["*"]}
+` + letsAliceIn
+
+const welcomedType = `apiVersion: tenancy.kcp.io/v1alpha1
+kind: WorkspaceType
+metadata: {name: welcomed}
+spec:
+  extend: {with: [{name: universal, path: root}]}
+  initializer: true
+  initializerPermissions:
+  - {apiGroups: [""], resources: [configmaps], verbs: [create]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
+kind: ClusterRole
 metadata: {name: greeter}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: greeter}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: alice}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: greeter-enters}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: "system:kcp:workspace:access"}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: alice}]
-`
+rules:
+- {apiGroups: [tenancy.kcp.io], resources: [workspacetypes], resourceNames: [welcomed], verbs: [get, list, watch, initialize]}
+` + letsAliceIn
 
 // person is somebody with a kubeconfig, and the plugins that are first in his path.
 type person struct{ plugins, login string }
@@ -182,11 +202,27 @@ func offerGreetings(t *testing.T, h *hub, plugins string, org logicalcluster.Pat
 	return provider
 }
 
-// greeter is the controller, and the hub that it serves.
+// greeter is the controller of greetings, and the hub that it serves.
 type greeter struct {
 	*hub
 	*harness.Process
 	export, plugins string
+}
+
+// startGreeter runs test/kcpclients/greeter as alice, who begins at a workspace.
+func startGreeter(t *testing.T, h *hub, plugins, name string, workspace logicalcluster.Path, args ...string) *harness.Process {
+	t.Helper()
+	alice := filepath.Join(t.TempDir(), "alice")
+	if err := harness.WithToken(h.Kubeconfig, alice, client.WorkspaceURL(h.URL, workspace), "alice-token"); err != nil {
+		t.Fatal(err)
+	}
+	process := must(harness.Start(name, world.Path(name+".log"), false, world.Env(alice), filepath.Join(plugins, "greeter"), args...))(t)
+	t.Cleanup(func() {
+		if err := process.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return process
 }
 
 // joins binds the export in a workspace, with kcp's plugin.
@@ -214,7 +250,8 @@ func (g *greeter) answers(t *testing.T, workspace logicalcluster.Path, name, tex
 	await(t, g.greetings(workspace), only(name, func(u *unstructured.Unstructured) string {
 		said, _, _ := unstructured.NestedString(u.Object, "status", "text")
 		counted, _, _ := unstructured.NestedInt64(u.Object, "status", "neighbours")
-		if said != text || counted != neighbours {
+		path, _, _ := unstructured.NestedString(u.Object, "status", "path")
+		if said != text || counted != neighbours || path != workspace.String() {
 			return "the status is not yet as it should be"
 		}
 		return ""
@@ -232,10 +269,11 @@ func (g *greeter) answers(t *testing.T, workspace logicalcluster.Path, name, tex
 	})
 }
 
-// says waits for lines, in this order, with others between them.
-func (g *greeter) says(t *testing.T, lines ...string) {
+// awaitLines waits until a process has printed lines, in this order, with others
+// between them.
+func awaitLines(t *testing.T, process *harness.Process, lines ...string) {
 	t.Helper()
-	must(g.AwaitLine(limit(t), regexp.MustCompile(`(?s)(?:^|\n)`+strings.Join(lines, `\n(?:.*\n)?`)+`\n`)))(t)
+	must(process.AwaitLine(limit(t), regexp.MustCompile(`(?s)(?:^|\n)`+strings.Join(lines, `\n(?:.*\n)?`)+`\n`)))(t)
 }
 
 // TestControllerMadeForKcp lets a controller made with multicluster-runtime and kcp's
@@ -251,23 +289,13 @@ func TestControllerMadeForKcp(t *testing.T) {
 	g := &greeter{hub: h, plugins: plugins, export: provider.Join("greetings").String()}
 	g.joins(t, one)
 	g.asks(t, one, "same", "one")
-
-	alice := filepath.Join(t.TempDir(), "alice")
-	if err := harness.WithToken(h.Kubeconfig, alice, client.WorkspaceURL(h.URL, provider), "alice-token"); err != nil {
-		t.Fatal(err)
-	}
-	g.Process = must(harness.Start("greeter", world.Path("greeter.log"), false, world.Env(alice), filepath.Join(plugins, "greeter"), "--endpointslice", "greetings"))(t)
-	t.Cleanup(func() {
-		if err := g.Process.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	g.Process = startGreeter(t, h, plugins, "greeter", provider, "-endpointslice", "greetings")
 
 	// What is there at the start, and what comes later under an equal name.
-	g.says(t, "engaged "+idOfOne)
+	awaitLines(t, g.Process, "engaged "+idOfOne)
 	g.answers(t, one, "same", "hello one", 1)
 	g.joins(t, two)
-	g.says(t, "engaged "+idOfTwo)
+	awaitLines(t, g.Process, "engaged "+idOfTwo)
 	g.asks(t, two, "same", "two")
 	g.answers(t, two, "same", "hello two", 1)
 	g.asks(t, one, "other", "another")
@@ -284,13 +312,13 @@ func TestControllerMadeForKcp(t *testing.T) {
 
 	// Who unbinds is left alone, and may come back; a workspace that goes is gone.
 	kubectl(t, h.login(t, two), "delete", "apibinding", "greetings", "--timeout=60s")
-	g.says(t, "engaged "+idOfTwo, "disengaged "+idOfTwo)
+	awaitLines(t, g.Process, "engaged "+idOfTwo, "disengaged "+idOfTwo)
 	g.joins(t, two)
-	g.says(t, "disengaged "+idOfTwo, "engaged "+idOfTwo)
+	awaitLines(t, g.Process, "disengaged "+idOfTwo, "engaged "+idOfTwo)
 	g.asks(t, two, "again", "two again")
 	g.answers(t, two, "again", "hello two again", 1)
 	kubectl(t, h.login(t, org), "ws", "delete", two.Base(), "--timeout=60s")
-	g.says(t, "disengaged "+idOfTwo, "engaged "+idOfTwo, "disengaged "+idOfTwo)
+	awaitLines(t, g.Process, "disengaged "+idOfTwo, "engaged "+idOfTwo, "disengaged "+idOfTwo)
 	g.asks(t, one, "last", "last")
 	g.answers(t, one, "last", "hello last", 3)
 
@@ -298,6 +326,37 @@ func TestControllerMadeForKcp(t *testing.T) {
 		if engaged[1] != idOfOne && engaged[1] != idOfTwo {
 			t.Errorf("it was shown workspace %s, which has not bound the export", engaged[1])
 		}
+	}
+}
+
+// TestInitializerMadeForKcp lets a controller made with kcp's provider for initializers
+// prepare workspaces, one of which waited for it.
+func TestInitializerMadeForKcp(t *testing.T) {
+	plugins := clientsOfKcp(t)
+	t.Parallel()
+	h := theHub(t)
+	platform := h.workspace(t, root, "welcoming")
+	admin := h.login(t, platform)
+	must(world.KubectlInput(limit(t), admin, welcomedType, "create", "-f", "-"))(t)
+	workspaces := client.Workspaces(h.admin, platform)
+	create := func(name string) {
+		t.Helper()
+		asked := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		asked.Spec.Type = &tenancyv1alpha1.WorkspaceTypeReference{Path: platform.String(), Name: "welcomed"}
+		must(workspaces.Create(limit(t), asked, metav1.CreateOptions{}))(t)
+	}
+	create("early")
+	welcome := startGreeter(t, h, plugins, "welcome", platform, "-workspacetype", "welcomed")
+	await(t, workspaces, only("early", ready))
+	create("late")
+	await(t, workspaces, only("late", ready))
+	for _, name := range []string{"early", "late"} {
+		path := platform.Join(name)
+		note := must(h.in(path).CoreV1().ConfigMaps("default").Get(limit(t), "welcome", metav1.GetOptions{}))(t)
+		if note.Data["path"] != path.String() {
+			t.Errorf("%s was welcomed to %q", path, note.Data["path"])
+		}
+		awaitLines(t, welcome, "engaged "+h.id(t, path).String(), "disengaged "+h.id(t, path).String())
 	}
 }
 
