@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -122,6 +124,13 @@ func TestDescriptionsFollow(t *testing.T) {
 	crds := apiextensionsclient.NewForConfigOrDie(config).ApiextensionsV1().CustomResourceDefinitions()
 
 	before := awaitDescribed(ctx, t, path, own, false)
+	var took []time.Duration
+	follows := func(since time.Time, group string, served bool) description {
+		t.Helper()
+		d := awaitDescribed(ctx, t, path, group, served)
+		took = append(took, time.Since(since))
+		return d
+	}
 	crd := &apiextensionsv1.CustomResourceDefinition{
 		ObjectMeta: metav1.ObjectMeta{Name: "gizmos." + own},
 		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
@@ -133,10 +142,11 @@ func TestDescriptionsFollow(t *testing.T) {
 			}},
 		},
 	}
+	since := time.Now()
 	if _, err := crds.Create(ctx, crd, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	awaitDescribed(ctx, t, path, own, true)
+	follows(since, own, true)
 	await(ctx, t, "the definition is established", func() error {
 		current, err := crds.Get(ctx, crd.Name, metav1.GetOptions{})
 		if err == nil && !apihelpers.IsCRDConditionTrue(current, apiextensionsv1.Established) {
@@ -164,26 +174,36 @@ func TestDescriptionsFollow(t *testing.T) {
 		_, err = crds.Update(ctx, current, metav1.UpdateOptions{})
 		return err
 	})
+	since = time.Now()
 	await(ctx, t, "the changed definition is described", func() error {
 		if now := describe(ctx, t, path, own); now.v3 == created.v3 || now.etags[1] == created.etags[1] {
 			return fmt.Errorf("%+v", now)
 		}
 		return nil
 	})
+	took = append(took, time.Since(since))
+	since = time.Now()
 	if err := crds.Delete(ctx, crd.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if after := awaitDescribed(ctx, t, path, own, false); after.etags != before.etags {
+	if after := follows(since, own, false); after.etags != before.etags {
 		t.Errorf("what is as before has other tags: %v, %v", before.etags, after.etags)
 	}
 
 	publish(ctx, t, admin, provider, "gizmos", gizmoSchemaOf("v1", bound))
+	since = time.Now()
 	bind(ctx, t, admin, path, "gizmos", provider, "gizmos")
-	awaitDescribed(ctx, t, path, bound, true)
+	follows(since, bound, true)
+	since = time.Now()
 	if err := client.APIBindings(admin, path).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	awaitDescribed(ctx, t, path, bound, false)
+	follows(since, bound, false)
+	// The middle one, for the machine may have been busy with something else.
+	slices.Sort(took)
+	if t.Logf("followed after %v", took); took[len(took)/2] > time.Second {
+		t.Error("discovery and OpenAPI take more than a second to follow a change")
+	}
 }
 
 // A RESTMapper that has looked before finds what comes later.

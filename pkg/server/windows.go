@@ -80,7 +80,7 @@ func (v *windows) serve(api *catalog.API, w http.ResponseWriter, req *http.Reque
 	slice := logicalcluster.Key{Workspace: api.Provider.Workspace, Name: api.Provider.Virtual.Slice}
 	window, err := v.publisher.Window(slice, api.Provider.Virtual.Identity)
 	if err != nil {
-		refuse(apierrors.NewServiceUnavailable("the provider of " + api.Export + " does not publish " + resource.String() + " now: " + err.Error()))
+		refuse(apierrors.NewServiceUnavailable("the provider of " + api.Export + " does not publish " + resource.String() + " now; its workspace says: " + err.Error()))
 		return
 	}
 	held, release := v.holdWatch(req.Context(), window, info)

@@ -239,7 +239,7 @@ func TestWithdrawnObjects(t *testing.T) {
 	}
 	ends(ctx, t, watching)
 	await(ctx, t, "nothing is read any more", func() error {
-		if _, err := seen.List(ctx, metav1.ListOptions{}); !apierrors.IsServiceUnavailable(err) {
+		if _, err := seen.List(ctx, metav1.ListOptions{}); !apierrors.IsServiceUnavailable(err) || !strings.Contains(err.Error(), "its workspace says: there is no ClusterCachedResource") {
 			return fmt.Errorf("list: %v", err)
 		}
 		return nil
