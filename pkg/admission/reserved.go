@@ -15,6 +15,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/scheduling/decide"
 	"github.com/atriumhub/atrium/pkg/target"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	workloadv1alpha1 "github.com/atriumhub/atrium/sdk/apis/workload/v1alpha1"
 )
 
 // Reserved keeps tenants from writing the metadata by which objects are put on
@@ -47,17 +48,20 @@ func (p *Reserved) Admit(ctx context.Context, a admission.Attributes, _ admissio
 		decide.RestoreReserved(old, object)
 	}
 	if key := decide.ReservedMetadataChange(old, object); key != "" {
-		return admission.NewForbidden(a, fmt.Errorf("%s is reserved: only the hub writes it. %s", key, insteadOf(key)))
+		return admission.NewForbidden(a, fmt.Errorf("%s is reserved: only the hub writes it%s", key, insteadOf(key)))
 	}
 	return nil
 }
 
-// insteadOf says how to get what who writes key may have in mind.
+// insteadOf says how to get what who writes key may have in mind, if that is known.
 func insteadOf(key string) string {
-	if strings.Contains(key, apisv1alpha2.APIExportPermissionClaimLabelPrefix) {
-		return "To let a provider see objects, accept its claim in the APIBinding"
+	switch {
+	case strings.Contains(key, apisv1alpha2.APIExportPermissionClaimLabelPrefix):
+		return ". To let a provider see objects, accept its claim in the APIBinding"
+	case strings.Contains(key, workloadv1alpha1.GroupName):
+		return ". To place objects, create a Placement"
 	}
-	return "To place objects, create a Placement"
+	return ""
 }
 
 func (p *Reserved) metadata(ctx context.Context, a admission.Attributes) (object, old metav1.Object, ok bool) {

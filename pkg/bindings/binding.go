@@ -233,7 +233,8 @@ func (k *keeper) finalize(ctx context.Context, key logicalcluster.Key, binding *
 	status := *binding.Status.DeepCopy()
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), conditionsv1alpha1.False(
 		apisv1alpha2.BindingResourceDeleteSuccess, conditionsv1alpha1.ConditionSeverityInfo, apisv1alpha2.ResourceDeletionFailedReason,
-		"waiting until these are gone: %s; objects that do not go have finalizers, such as that of a sync target that does not answer", strings.Join(left, ", ")))
+		"waiting until these are gone: %s; objects that do not go have finalizers, such as that of a sync target that does not answer; "+
+			"'kubectl get <resource> -A -o yaml' shows them", strings.Join(left, ", ")))
 	return loop.Result{After: purgeRetry}, k.writeStatus(ctx, key, binding, status)
 }
 

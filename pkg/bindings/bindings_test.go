@@ -336,6 +336,10 @@ func TestBadReferences(t *testing.T) {
 			reference: &apisv1alpha2.ExportBindingReference{Path: "root:nowhere", Name: "kubernetes"}, reason: "APIExportNotFound",
 			message: `APIExport "kubernetes" not found in workspace "root:nowhere": delete this binding and create one that names an existing export (workloads need "kubernetes" of "root:compute"), or create the export there`,
 		},
+		"no such export beside it": {
+			reference: &apisv1alpha2.ExportBindingReference{Name: "acme"}, reason: "APIExportNotFound",
+			message: `APIExport "acme" not found in workspace "root:acme:web": delete this binding and create one that names an existing export, or create the export there`,
+		},
 		"no such schema": {
 			reference: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "widgets"}, reason: "APIResourceSchemaInvalid",
 			message: `APIExport "widgets" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "native-v1.widgets.example.io" does not exist in workspace "root:compute"`,
@@ -377,7 +381,7 @@ func TestUnbindWaitsForContent(t *testing.T) {
 	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "k"})
 	w.settle()
 	c := conditionsv1alpha1.Get(w.binding("k").Status.Conditions, apisv1alpha2.BindingResourceDeleteSuccess)
-	if want := "waiting until these are gone: 2 deployments.apps; objects that do not go have finalizers, such as that of a sync target that does not answer"; c == nil || c.Message != want {
+	if want := "waiting until these are gone: 2 deployments.apps; objects that do not go have finalizers, such as that of a sync target that does not answer; 'kubectl get <resource> -A -o yaml' shows them"; c == nil || c.Message != want {
 		t.Errorf("condition %+v", c)
 	}
 	if len(w.served["web"]) != 1 {

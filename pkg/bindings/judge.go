@@ -85,9 +85,13 @@ func exportValid(f facts) conditionsv1alpha1.Condition {
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportInvalidReferenceReason,
 			"workspace %q is another one than when this was bound: delete this binding, and with it the objects of its APIs, to bind what is there now", referencePath(f.binding))
 	case !f.found || f.export == nil:
+		path := referencePath(f.binding)
+		if f.found { // for a reference without a path is to the workspace itself
+			path = f.where.Path
+		}
 		return conditionsv1alpha1.False(t, severe, apisv1alpha2.APIExportNotFoundReason,
 			"APIExport %q not found in workspace %q: delete this binding and create one that names an existing export%s, or create the export there",
-			reference.Name, referencePath(f.binding), workloadsHint(reference.Name))
+			reference.Name, path, workloadsHint(reference.Name))
 	case f.export.Status.IdentityHash == "":
 		return conditionsv1alpha1.False(t, conditionsv1alpha1.ConditionSeverityInfo, apisv1alpha2.WaitingForEstablishedReason,
 			"APIExport %q of workspace %q has no identity yet", reference.Name, f.where.Path)

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	"github.com/atriumhub/atrium/pkg/claims"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
@@ -524,6 +525,10 @@ func TestMarksOfTheHub(t *testing.T) {
 	}
 	if got := updated.Annotations["kcp.io/path"]; got != path.String() {
 		t.Errorf("after an update the path of the binding is %q, want %q", got, path)
+	}
+	updated.Annotations[claims.AcceptedIdentityAnnotation] = "forged"
+	if _, err := client.APIBindings(alice, path).Update(ctx, updated, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) || !strings.HasSuffix(err.Error(), "only the hub writes it") {
+		t.Errorf("forging what was accepted: %v", err)
 	}
 }
 
