@@ -16,11 +16,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/version"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/component-base/metrics/legacyregistry"
 )
 
 // A definition of a workspace behaves as in a cluster: each test asks the hub what
@@ -114,6 +116,48 @@ func TestDefinitionLifecycle(t *testing.T) {
 	}
 	// The names of a workspace are its own.
 	other.install(t, rival)
+}
+
+// Whoever watches the definitions of one workspace does not have the hub hold the
+// schemas of all.
+func TestWatchingDefinitionsStartsNoCache(t *testing.T) {
+	alice := newTenant(t)
+	alice.install(t, valve(t, `{"type":"object"}`))
+	for resource, want := range map[schema.GroupVersionResource]bool{
+		apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"): false,
+		corev1.SchemeGroupVersion.WithResource("configmaps"):                         true, // or the metric is another
+	} {
+		watching, err := dynamic.NewForConfigOrDie(tenantConfig(t, alice.path)).Resource(resource).Watch(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-watching.ResultChan()
+		watching.Stop()
+		if got := hasWatchCache(t, resource.Resource); got != want {
+			t.Errorf("%s has a watch cache: %v, want %v", resource.Resource, got, want)
+		}
+	}
+}
+
+func hasWatchCache(t *testing.T, resource string) bool {
+	t.Helper()
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "watch_cache_capacity" {
+			continue
+		}
+		for _, series := range family.GetMetric() {
+			for _, label := range series.GetLabel() {
+				if label.GetName() == "resource" && label.GetValue() == resource {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func TestDiscoveryOfDefinitions(t *testing.T) {

@@ -23,7 +23,11 @@ var customResourceMetrics = &schema.GroupResource{Group: "atrium.io", Resource: 
 
 func newStores(up *upstream, systemCRDs []*apiextensionsv1.CustomResourceDefinition) (*stores, error) {
 	s := &stores{natives: partition.New(up.native, partition.Config{}), upstream: up.customResources}
-	s.crds = s.natives.Sibling(up.crds, partition.Config{})
+	s.crds = s.natives.Sibling(up.crds, partition.Config{
+		// A cache would hold the schemas of all definitions of all workspaces, each for
+		// itself, because somebody in one of them watches the few of his.
+		Cached: func(schema.GroupResource) bool { return false },
+	})
 	s.customResources = s.natives.Sibling(up.customResources, partition.Config{
 		// Custom resources are read from etcd: an idle tenant costs nothing.
 		Cached:          func(schema.GroupResource) bool { return false },
