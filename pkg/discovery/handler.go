@@ -91,6 +91,9 @@ func New(config Config) (*Handler, error) {
 	return h, nil
 }
 
+// Len returns the number of answers that are kept.
+func (h *Handler) Len() int { return h.documents.Len() + h.v2.Len() + h.v3.Len() }
+
 // stampOf identifies the compiled-in APIs: what they say of themselves, and
 // the modules this binary was built of, whose schemas may differ.
 func stampOf(natives Natives) (string, error) {

@@ -294,6 +294,7 @@ func (h *Hub) buildControlPlane() error {
 		return err
 	}
 	h.discovery.Store(composed)
+	counted.Store(h)
 	h.inProcess.serve(h.server.Handler)
 	return nil
 }
