@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,23 @@ func TestPercentiles(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSpread(t *testing.T) {
+	alone, among := make(durations, 50), make(durations, 50)
+	for i := range alone { // twice as long in the last fifth, and one that is far out
+		alone[i], among[i] = 10*time.Millisecond, 11*time.Millisecond
+		if i >= 40 {
+			among[i] = 20 * time.Millisecond
+		}
+	}
+	among[5] = time.Second
+	if least, most := spread(among, alone); least != 1.1 || most != 2 {
+		t.Errorf("fifths are %.2f to %.2f, want 1.10 to 2.00", least, most)
+	}
+	if least, most := spread(nil, nil); !math.IsInf(least, 1) || most != 0 {
+		t.Errorf("fifths of nothing are %.2f to %.2f", least, most)
 	}
 }
 
@@ -181,6 +199,7 @@ func TestOptions(t *testing.T) {
 		"too few workspaces":       {args: []string{"-n", "19"}, failed: true},
 		"too many workspaces":      {args: []string{"-n", "10001"}, failed: true},
 		"too many objects":         {args: []string{"-objects", "10001"}, failed: true},
+		"too many alike":           {args: []string{"-alike", "10001"}, failed: true},
 		"no clients":               {args: []string{"-clients", "0"}, failed: true},
 		"a word too much":          {args: []string{"start"}, failed: true},
 		"not a flag":               {args: []string{"-nothing"}, failed: true},

@@ -23,7 +23,10 @@ const (
 	budgetCopy          = 25 * time.Millisecond // added to the child's own, either way
 	budgetSyncer        = 150e6                 // with most objects
 	budgetSyncerObjects = most
-	budgetWatchedObject = 10e3 // of heap, in the one cache behind a provider's watch
+	budgetWatchedObject = 10e3        // of heap, in the one cache behind a provider's watch
+	budgetDescribed     = time.Second // of a change, in all forms of discovery
+	budgetOneWatch      = 10e6        // of the definitions of one workspace, whatever others have
+	budgetShapes        = 10          // held of as many equal definitions in all workspaces
 )
 
 // readyBudget is for a start with n workspaces: the part that grows with them is

@@ -30,6 +30,8 @@ func experiments() []experiment {
 		{"list", "LIST and WATCH in one workspace with N others, and alone", measureList},
 		{"watchers", "one workspace with idle watchers in others, and without", measureWatchers},
 		{"claims", "a claim that N bindings have accepted comes into force, and goes", measureClaims},
+		{"discovery", "a change of what a workspace serves, until it is described", measureDiscovery},
+		{"shapes", "the same ten definitions in all workspaces of a hub", measureShapes},
 		{"restart", "exec to ready, with N workspaces", measureRestart},
 		{"publish", "bind an API in all workspaces, and unbind it", measurePublish},
 		{"provider", "an export bound in N workspaces, watched by its provider", measureProvider},

@@ -18,6 +18,7 @@ type options struct {
 	watchers  int
 	objects   int
 	samples   int
+	alike     int
 	clients   int
 	round     time.Duration
 	dir       string
@@ -51,6 +52,8 @@ How it is measured:
              After deletion: once etcd has thrown away the history, which it keeps for 20 s here, and the
              database was rewritten without it.
   series     Lines of /metrics, read as shard-admin, at the same two moments.
+  described  From the answer to a write until a client that looks all the time, with the ETag it has seen, is
+             told of the change by: legacy discovery, aggregated discovery, OpenAPI v2 and v3, in this order.
   ratios     Both sides take turns in short rounds (A B B A …), so that what else the machine does hits
              both alike.
   budgets    Those of the design for 10 000 workspaces. Durations that grow with the number of
@@ -74,6 +77,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&o.n, "n", 2000, "number of workspaces, 20 to 10000")
 	flags.IntVar(&o.watchers, "watchers", 1000, "number of idle watchers, each in a workspace of its own; at most -n")
 	flags.IntVar(&o.objects, "objects", 1000, "number of objects for the agent, 1 to 10000")
+	flags.IntVar(&o.alike, "alike", 500, "number of workspaces that install the same ten definitions, 1 to 10000")
 	flags.IntVar(&o.samples, "samples", 200, "number of samples of the latencies between hub and child")
 	flags.IntVar(&o.clients, "clients", 4, "number of clients where several work at a time")
 	flags.DurationVar(&o.round, "round", 2500*time.Millisecond, "length of a round of measuring throughput")
@@ -98,6 +102,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("invalid -n %d: 20 to %d", o.n, most)
 	case o.objects < 1 || o.objects > most:
 		return fmt.Errorf("invalid -objects %d: 1 to %d", o.objects, most)
+	case o.alike < 1 || o.alike > most:
+		return fmt.Errorf("invalid -alike %d: 1 to %d", o.alike, most)
 	case o.watchers < 1 || o.samples < 1 || o.clients < 1 || o.round <= 0:
 		return errors.New("-watchers, -samples, -clients and -round have to be positive")
 	case len(chosen(o.run)) == 0:

@@ -54,3 +54,18 @@ func finalRate(done []time.Time) float64 {
 	}
 	return perSecond(last, sorted[len(sorted)-1].Sub(sorted[len(sorted)-1-last]))
 }
+
+// spread compares the medians of each fifth of the samples, in the order in which
+// they were taken, and returns the least and the largest ratio.
+func spread(among, alone durations) (least, most float64) {
+	const parts = 5
+	part := func(d durations, i int) durations { return d[i*len(d)/parts : (i+1)*len(d)/parts] }
+	least = math.Inf(1)
+	for i := range parts {
+		if own := part(alone, i).p50(); own > 0 {
+			ratio := float64(part(among, i).p50()) / float64(own)
+			least, most = min(least, ratio), max(most, ratio)
+		}
+	}
+	return least, most
+}
