@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apiserver/pkg/admission"
@@ -18,10 +19,12 @@ import (
 type forecast interface {
 	OfExport(logicalcluster.Name, *apisv1alpha2.APIExport) []string
 	OfRollout(logicalcluster.Name, *publicationv1alpha1.SchemaRollout) []string
+	RolloutsOf(logicalcluster.Key) int
 }
 
 // Evolution warns the owner of an export whose bindings would lag behind what he is
-// about to write. It refuses nothing: those who lag are served as before.
+// about to write, which it does not refuse: those who lag are served as before. It
+// refuses more rollouts than anybody needs.
 type Evolution struct {
 	*admission.Handler
 	forecast forecast
@@ -40,10 +43,24 @@ func (p *Evolution) Validate(ctx context.Context, a admission.Attributes, _ admi
 		return nil
 	}
 	here, _ := target.From(ctx)
+	if err := p.tooMany(here.Identity, a); err != nil {
+		return admission.NewForbidden(a, err)
+	}
 	for _, text := range p.warnings(here.Identity, a) {
 		warning.AddWarning(ctx, "", text)
 	}
 	return nil
+}
+
+func (p *Evolution) tooMany(workspace logicalcluster.Name, a admission.Attributes) error {
+	if a.GetResource().GroupResource() != rolloutsResource || a.GetOperation() != admission.Create {
+		return nil
+	}
+	rollout, err := typed[publicationv1alpha1.SchemaRollout](a.GetObject())
+	if err != nil || p.forecast.RolloutsOf(logicalcluster.Key{Workspace: workspace, Name: rollout.Spec.Export.Name}) < maxRollouts {
+		return nil
+	}
+	return fmt.Errorf("APIExport %q has %d SchemaRollouts, and can have no more: delete those that are done", rollout.Spec.Export.Name, maxRollouts)
 }
 
 func (p *Evolution) warnings(workspace logicalcluster.Name, a admission.Attributes) []string {
@@ -59,10 +76,15 @@ func (p *Evolution) warnings(workspace logicalcluster.Name, a admission.Attribut
 			return nil
 		}
 		return p.forecast.OfExport(workspace, export)
-	case publicationv1alpha1.Resource("schemarollouts"):
+	case rolloutsResource:
 		rollout, err := typed[publicationv1alpha1.SchemaRollout](a.GetObject())
 		if err != nil {
 			return nil
+		}
+		if a.GetOperation() == admission.Update {
+			if old, err := typed[publicationv1alpha1.SchemaRollout](a.GetOldObject()); err == nil && equality.Semantic.DeepEqual(old.Spec, rollout.Spec) {
+				return nil
+			}
 		}
 		return p.forecast.OfRollout(workspace, rollout)
 	}

@@ -27,6 +27,7 @@ import (
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	corev1alpha1 "github.com/atriumhub/atrium/sdk/apis/core/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -65,6 +66,7 @@ var (
 	exportsResource     = apisv1alpha2.Resource("apiexports")
 	definitionsResource = apiextensionsv1.Resource("customresourcedefinitions")
 	bindingsResource    = apisv1alpha2.Resource("apibindings")
+	rolloutsResource    = publicationv1alpha1.Resource("schemarollouts")
 )
 
 // Admit writes the path of its workspace on an export, and on a binding, by which a

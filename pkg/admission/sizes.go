@@ -15,12 +15,17 @@ import (
 const (
 	maxClaims    = 256
 	maxResources = 1024
+	// maxRollouts is how many rollouts of one export there may be, and
+	// maxRolledOut what one may be about: each looks at all bindings, and each binding
+	// at all of them.
+	maxRollouts, maxRolledOut = 64, 64
 )
 
 // longest are the lists of exports and bindings that have a greatest length.
 var longest = map[schema.GroupResource]map[string]int{
 	exportsResource:  {"permissionClaims": maxClaims, "resources": maxResources},
 	bindingsResource: {"permissionClaims": maxClaims},
+	rolloutsResource: {"resources": maxRolledOut},
 }
 
 // checkSizes refuses lists that are too long, unless they were and do not get

@@ -31,6 +31,7 @@ func TestCheckSizes(t *testing.T) {
 		"as many as before":           {bindingsResource, of("permissionClaims", 4000), of("permissionClaims", 4000), ""},
 		"still too many":              {bindingsResource, of("permissionClaims", 4000), of("permissionClaims", 300), ""},
 		"even more":                   {bindingsResource, of("permissionClaims", 4000), of("permissionClaims", 4001), "4001"},
+		"too much to roll out":        {rolloutsResource, nil, of("resources", maxRolledOut+1), "spec.resources has 65 entries, and can have 64: divide them among several schemarollouts"},
 		"of another kind":             {schemasResource, nil, of("resources", 4000), ""},
 		"something that is no object": {exportsResource, nil, &unstructured.Unstructured{Object: map[string]any{"spec": "x"}}, ""},
 	} {

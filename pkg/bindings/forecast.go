@@ -39,20 +39,37 @@ func (f *Forecast) OfRollout(workspace logicalcluster.Name, rollout *publication
 	return k.forecast(workspace, export, append(rollouts, rollout))
 }
 
+// RolloutsOf returns how many rollouts there are of an export.
+func (f *Forecast) RolloutsOf(export logicalcluster.Key) int {
+	k := f.keeper.Load()
+	if k == nil {
+		return 0
+	}
+	return len(ofExport(k.Rollouts.In(export.Workspace), export.Name))
+}
+
 func (k *keeper) forecast(workspace logicalcluster.Name, export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []string {
 	where, ok := k.Resolve(workspace.Path())
 	if !ok || k.natives[where.Path.Join(export.Name).String()] {
 		return nil
 	}
-	bindings := k.boundTo(logicalcluster.Key{Workspace: workspace, Name: export.Name})
-	var out []string
-	for i, r := range k.rollingsOf(where, export, rollouts) {
-		c := count{resource: &export.Spec.Resources[i], why: map[string]bool{}}
-		for _, binding := range bindings {
-			k.count(&c, where, export, binding, r)
+	rollings, places := k.rollingsOf(where, export, rollouts), placesIn(export)
+	counts := make([]count, len(rollings))
+	for i := range counts {
+		counts[i] = count{resource: &export.Spec.Resources[i], why: map[string]bool{}}
+	}
+	for _, binding := range k.boundTo(logicalcluster.Key{Workspace: workspace, Name: export.Name}) {
+		for j := range binding.Status.BoundResources {
+			bound := &binding.Status.BoundResources[j]
+			if i, offered := places[resourceOf(bound)]; offered {
+				k.count(&counts[i], where, export, bound, logicalcluster.From(binding), rollings[i])
+			}
 		}
-		if c.lagging > 0 {
-			out = append(out, c.String())
+	}
+	var out []string
+	for i := range counts {
+		if counts[i].lagging > 0 {
+			out = append(out, counts[i].String())
 		}
 	}
 	return out
@@ -82,15 +99,10 @@ type count struct {
 	why        map[string]bool
 }
 
-// count adds what would become of one binding. Nothing is read that is stored: this
+// count adds what would become of what one workspace has bound. Nothing is read that is stored: this
 // is asked while somebody waits.
-func (k *keeper) count(c *count, where Workspace, export *apisv1alpha2.APIExport, binding *apisv1alpha2.APIBinding, r *rolling) {
-	bound := boundAt(binding, c.resource.Group, c.resource.Name)
-	if bound == nil {
-		return
-	}
+func (k *keeper) count(c *count, where Workspace, export *apisv1alpha2.APIExport, bound *apisv1alpha2.BoundAPIResource, workspace logicalcluster.Name, r *rolling) {
 	c.all++
-	workspace := logicalcluster.From(binding)
 	aim := aimOf(c.resource, r, workspace, k.labelsOf(workspace, r))
 	to, found := k.Schemas.Get(logicalcluster.Key{Workspace: where.Name, Name: aim.schema})
 	if aim.held || !found || string(to.UID) == bound.Schema.UID {

@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/informers"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -118,10 +119,18 @@ func (k *keeper) rollings(where Workspace, export *apisv1alpha2.APIExport) []*ro
 
 // rollingsOf is rollings with other rollouts.
 func (k *keeper) rollingsOf(where Workspace, export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []*rolling {
-	rollouts = ofExport(rollouts, export.Name)
+	leaders := map[schema.GroupResource]*rolling{}
+	for _, rollout := range ofExport(rollouts, export.Name) {
+		for i := range rollout.Spec.Resources {
+			r := &rollout.Spec.Resources[i]
+			if at := (schema.GroupResource{Group: r.Group, Resource: r.Resource}); leaders[at] == nil {
+				leaders[at] = &rolling{rollout: rollout, ResourceRollout: r}
+			}
+		}
+	}
 	out := make([]*rolling, 0, len(export.Spec.Resources))
 	for _, resource := range export.Spec.Resources {
-		r := leading(rollouts, resource.Group, resource.Name)
+		r := leaders[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
 		if r != nil {
 			r.trouble = k.troubleOf(where, resource, r)
 		}

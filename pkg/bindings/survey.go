@@ -35,18 +35,32 @@ type standing struct {
 func (k *keeper) survey(where Workspace, export *apisv1alpha2.APIExport) [][]standing {
 	rollings := k.rollings(where, export)
 	out := make([][]standing, len(export.Spec.Resources))
-	uids := map[string]string{} // of schemas, by name
+	uids, places := map[string]string{}, placesIn(export) // UIDs of schemas are by name
 	for _, binding := range k.boundTo(logicalcluster.Key{Workspace: where.Name, Name: export.Name}) {
 		workspace := logicalcluster.From(binding)
-		for i := range export.Spec.Resources {
-			resource := &export.Spec.Resources[i]
-			if bound := boundAt(binding, resource.Group, resource.Name); bound != nil {
-				aim := aimOf(resource, rollings[i], workspace, k.labelsOf(workspace, rollings[i]))
+		for j := range binding.Status.BoundResources {
+			bound := &binding.Status.BoundResources[j]
+			if i, offered := places[resourceOf(bound)]; offered {
+				aim := aimOf(&export.Spec.Resources[i], rollings[i], workspace, k.labelsOf(workspace, rollings[i]))
 				out[i] = append(out[i], standingOf(binding, bound, aim, k.uidOf(where, aim.schema, uids)))
 			}
 		}
 	}
 	return out
+}
+
+// placesIn says where in the spec of an export a resource is: both have a thousand
+// at most, which is too many to look for each in all.
+func placesIn(export *apisv1alpha2.APIExport) map[schema.GroupResource]int {
+	places := make(map[schema.GroupResource]int, len(export.Spec.Resources))
+	for i, resource := range export.Spec.Resources {
+		places[schema.GroupResource{Group: resource.Group, Resource: resource.Name}] = i
+	}
+	return places
+}
+
+func resourceOf(bound *apisv1alpha2.BoundAPIResource) schema.GroupResource {
+	return schema.GroupResource{Group: bound.Group, Resource: bound.Resource}
 }
 
 func (k *keeper) uidOf(where Workspace, schema string, known map[string]string) string {
