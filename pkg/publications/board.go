@@ -24,6 +24,8 @@ type board struct {
 	ids     map[string]*record
 	roots   map[logicalcluster.Name][]*record
 	exports map[logicalcluster.Key][]*record
+	// homes is how many there are in each workspace.
+	homes map[logicalcluster.Name]int
 	// rootless are those whose subtree is not what it was.
 	rootless map[logicalcluster.Key]*record
 	// rooms says which publications count a workspace, and how.
@@ -80,7 +82,7 @@ func newBoard() *board {
 	return &board{
 		all: map[logicalcluster.Key]*record{}, ids: map[string]*record{},
 		roots: map[logicalcluster.Name][]*record{}, exports: map[logicalcluster.Key][]*record{},
-		rootless: map[logicalcluster.Key]*record{}, rooms: map[logicalcluster.Name][]seat{},
+		homes: map[logicalcluster.Name]int{}, rootless: map[logicalcluster.Key]*record{}, rooms: map[logicalcluster.Name][]seat{},
 		marks: map[string]int{}, making: map[string]map[logicalcluster.Name]struct{}{},
 		troubles: map[logicalcluster.Name]map[string]string{},
 	}
@@ -94,6 +96,7 @@ func (b *board) set(p *decide.Publication, f facts) {
 	if !known {
 		r = &record{counts: map[publicationv1alpha1.PublicationState]int64{}, open: map[logicalcluster.Name]note{}}
 		b.all[p.Key] = r
+		b.homes[p.Key.Workspace]++
 	}
 	r.facts = f
 	if known && r.Same(p) {
@@ -158,6 +161,9 @@ func (b *board) drop(key logicalcluster.Key) (id string, rooms []logicalcluster.
 	}
 	b.unlist(r)
 	delete(b.all, key)
+	if b.homes[key.Workspace]--; b.homes[key.Workspace] == 0 {
+		delete(b.homes, key.Workspace)
+	}
 	delete(b.making, r.ID)
 	return r.ID, rooms
 }
@@ -408,7 +414,8 @@ func keysOf(records []*record) []logicalcluster.Key {
 	return keys
 }
 
-// due returns how long to wait with the status of a publication.
+// due returns how long to wait with the status of a publication. Who has many of them
+// waits longer, so that those of others do not wait behind all his.
 func (b *board) due(key logicalcluster.Key, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -417,7 +424,8 @@ func (b *board) due(key logicalcluster.Key, now time.Time) time.Duration {
 
 func (b *board) dueLocked(key logicalcluster.Key, now time.Time) time.Duration {
 	if r, known := b.all[key]; known {
-		return max(soon, pause-now.Sub(r.told))
+		each := pause * time.Duration(1+b.homes[key.Workspace]/toldTogether)
+		return max(soon, each-now.Sub(r.told))
 	}
 	return soon
 }

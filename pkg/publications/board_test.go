@@ -177,4 +177,16 @@ func TestStatusIsPaced(t *testing.T) {
 	if due := b.due(p.Key, epoch.Add(time.Minute)); due != soon {
 		t.Errorf("a late one is due in %v", due)
 	}
+	for i := range 3 * toldTogether {
+		b.set(publication(fmt.Sprint("more", i), "root"), anything)
+	}
+	if due := b.due(p.Key, epoch); due != 4*pause {
+		t.Errorf("%s for one of many of a workspace", due)
+	}
+	for i := range 3 * toldTogether {
+		b.drop(publication(fmt.Sprint("more", i), "root").Key)
+	}
+	if due := b.due(p.Key, epoch); due != pause || len(b.homes) != 1 {
+		t.Errorf("%s when they are gone", due)
+	}
 }

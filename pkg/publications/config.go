@@ -31,6 +31,8 @@ const (
 	// before.
 	soon  = 50 * time.Millisecond
 	pause = time.Second
+	// toldTogether is how many publications of one workspace are told of in one pause.
+	toldTogether = 16
 )
 
 // Config is what New needs. All fields are required but for Clock.
@@ -73,7 +75,7 @@ func New(config Config) (*Publisher, error) {
 	p := &Publisher{Config: config, clerk: failing{clerk}, board: newBoard()}
 	p.publications = loop.New(loop.Config{Name: "publications", Clock: config.Clock, Reconcile: p.reconcile})
 	p.workspaces = loop.New(loop.Config{Name: "publications-workspaces", Workers: workers, Clock: config.Clock, Reconcile: p.visit})
-	p.statuses = loop.New(loop.Config{Name: "publications-status", Clock: config.Clock, Reconcile: p.report})
+	p.statuses = loop.New(loop.Config{Name: "publications-status", Workers: 4, Clock: config.Clock, Reconcile: p.report})
 	p.backlog = newBacklog(window, patience, config.Clock, p.wake)
 	p.listen()
 	return p, nil
