@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -73,7 +75,8 @@ func (l Layout) Rest(key string) (string, error) {
 	}
 	for segment := range strings.SplitSeq(rest, "/") {
 		if !safeSegment(segment) {
-			return "", fmt.Errorf("invalid key: %q has the segment %q", clip(key), clip(segment))
+			// It comes from a URL; what is before it is nobody's business.
+			return "", apierrors.NewBadRequest(fmt.Sprintf("%q is no namespace and name: it has the segment %q", clip(rest), clip(segment)))
 		}
 	}
 	return rest, nil

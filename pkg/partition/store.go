@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -68,10 +69,13 @@ func (s *store) collection(ctx context.Context, verb, key string, recursive bool
 	if err != nil {
 		return scope, "", err
 	}
+	rest, err := s.layout.Rest(key)
+	if apierrors.IsBadRequest(err) {
+		return scope, "", err // in the client's words, and not in those of the store
+	}
 	if _, err := storage.PrepareKey(s.layout.Prefix(), key, recursive); err != nil {
 		return scope, "", err
 	}
-	rest, err := s.layout.Rest(key)
 	return scope, rest, err
 }
 
