@@ -74,7 +74,9 @@ func (g *greeter) Reconcile(ctx context.Context, request mcreconcile.Request) (c
 		return ctrl.Result{}, err
 	}
 	if workspace, err = g.mgr.GetCluster(ctx, path); err != nil {
-		return ctrl.Result{}, fmt.Errorf("failed to find the workspace by its path: %w", err)
+		// The provider gets to know the path a moment after it has engaged the workspace.
+		// With %w it would be one that has gone, of which nobody tries again.
+		return ctrl.Result{}, fmt.Errorf("failed to find the workspace by its path: %v", err)
 	}
 	name, _, _ := unstructured.NestedString(asked.Object, "spec", "name")
 	return ctrl.Result{}, answer(ctx, workspace, asked, map[string]any{"text": "hello " + name, "neighbours": int64(len(all.Items)), "path": path})
