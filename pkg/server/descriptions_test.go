@@ -240,8 +240,15 @@ func TestProvidersAndConsumersShareAHandler(t *testing.T) {
 	gr := gizmos(m.group).GroupResource()
 	first, _ := shared.hub.catalog.Lookup(logicalcluster.Name(m.ids[0]), gr)
 	second, _ := shared.hub.catalog.Lookup(logicalcluster.Name(m.ids[1]), gr)
-	shown, ok := shared.hub.exports.Shows(logicalcluster.Key{Workspace: logicalcluster.From(m.export), Name: m.export.Name}, gr)
-	if !ok || first == nil || first != second || shown.Shape != first.Shape {
-		t.Errorf("%+v, %+v, %+v", first, second, shown)
+	if first == nil || first != second {
+		t.Fatalf("consumers are served by %+v and %+v", first, second)
+	}
+	watching, err := m.everywhere(t).Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watching.Stop()
+	if !shared.hub.exports.Watches(first.Shape) {
+		t.Error("the provider watches something else than what consumers are served by")
 	}
 }

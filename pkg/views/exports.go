@@ -90,16 +90,6 @@ func NewExports(config ExportsConfig) *Exports {
 // Kind implements View.
 func (e *Exports) Kind() string { return ExportsKind }
 
-// Shows returns how an export shows a resource to its provider now, and false when
-// it does not, or as a compiled-in registry.
-func (e *Exports) Shows(export logicalcluster.Key, resource schema.GroupResource) (*catalog.API, bool) {
-	made, found := e.offers.of(export)
-	if !found {
-		return nil, false
-	}
-	return made.set.Lookup(resource)
-}
-
 // keyOf identifies an export in a target.Visitor.
 func keyOf(export logicalcluster.Key) string {
 	return export.Workspace.String() + ":" + export.Name
