@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/failpoint"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -149,7 +150,9 @@ func (k *keeper) adopt(ctx context.Context, key logicalcluster.Key, f facts, sta
 			return loop.Result{After: wait}, errors.Join(err, k.writeStatus(ctx, key, f.binding, k.whileAdopting(f, o, moved, err)))
 		}
 	}
-	return loop.Result{After: sweepRetry}, k.writeStatus(ctx, key, f.binding, status)
+	return loop.Result{After: sweepRetry}, failpoint.Around(failpoint.BindAdopted, key.Workspace.String(), func() error {
+		return k.writeStatus(ctx, key, f.binding, status)
+	})
 }
 
 // take marks a definition, and moves its objects when those who use them have been
@@ -158,15 +161,21 @@ func (k *keeper) take(ctx context.Context, key logicalcluster.Key, o *offer, ide
 	definition := client.KeyOf(o.adopting)
 	if by, _ := adopter(o.adopting); by == "" {
 		mark := map[string]any{apisv1alpha2.AdoptedByAnnotationKey: key.Name + "/" + identity}
-		return 0, drain, k.patch(ctx, definitionsGVR, definition, map[string]any{"metadata": map[string]any{
-			"resourceVersion": o.adopting.ResourceVersion, "annotations": mark,
-		}})
+		return 0, drain, failpoint.Around(failpoint.MarkAdopted, key.Workspace.String(), func() error {
+			return k.patch(ctx, definitionsGVR, definition, map[string]any{"metadata": map[string]any{
+				"resourceVersion": o.adopting.ResourceVersion, "annotations": mark,
+			}})
+		})
 	}
 	a := k.adoptions.of(definition, k.Clock.Now())
 	if since := k.Clock.Since(a.since); since < drain {
 		return a.moved, drain - since, nil
 	}
-	n, err := k.Move(ctx, key.Workspace, o.groupResource(), identity, false, adoptAtOnce)
+	var n int
+	err = failpoint.Around(failpoint.MoveAdopted, key.Workspace.String(), func() (err error) {
+		n, err = k.Move(ctx, key.Workspace, o.groupResource(), identity, false, adoptAtOnce)
+		return err
+	})
 	a.moved += n
 	if n > 0 {
 		return a.moved, turnRetry, err
@@ -210,7 +219,10 @@ func (k *keeper) sweep(ctx context.Context, key logicalcluster.Key, f facts) (le
 		if k.Clock.Since(k.adoptions.of(definition, k.Clock.Now()).since) < sweepFor || o.adopting.DeletionTimestamp != nil {
 			continue
 		}
-		if err := gone(k.hub.Remove(ctx, definitionsGVR, definition, o.adopting.UID)); err != nil {
+		err := failpoint.Around(failpoint.RemoveAdopted, key.Workspace.String(), func() error {
+			return gone(k.hub.Remove(ctx, definitionsGVR, definition, o.adopting.UID))
+		})
+		if err != nil {
 			return left, fmt.Errorf("failed to remove the adopted definition %s: %w", definition, err)
 		}
 	}

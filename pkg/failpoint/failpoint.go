@@ -58,6 +58,17 @@ const (
 // MigrationSteps are both.
 var MigrationSteps = []Step{RewriteObject, AmendStorageVersions}
 
+// Steps of the adoption of a definition. The subject is the ID of its workspace.
+const (
+	MarkAdopted   Step = "mark-adopted"
+	MoveAdopted   Step = "move-adopted"
+	BindAdopted   Step = "bind-adopted"
+	RemoveAdopted Step = "remove-adopted"
+)
+
+// AdoptionSteps are all steps of an adoption, in order.
+var AdoptionSteps = []Step{MarkAdopted, MoveAdopted, BindAdopted, RemoveAdopted}
+
 // Before and After are the two points of a step.
 func (s Step) Before() string { return "before-" + string(s) }
 
@@ -67,7 +78,7 @@ func (s Step) After() string { return "after-" + string(s) }
 // Points are all points that can be armed.
 func Points() []string {
 	var points []string
-	for _, step := range slices.Concat(Steps, PublishingSteps, MigrationSteps) {
+	for _, step := range slices.Concat(Steps, PublishingSteps, MigrationSteps, AdoptionSteps) {
 		points = append(points, step.Before(), step.After())
 	}
 	return points

@@ -178,13 +178,12 @@ func (m *mortal) prepare(ctx context.Context, d death) error {
 	if err := m.make(ctx, d.path(), d.child().String()); err != nil {
 		return err
 	}
-	post := func(path, body string) error {
-		return m.shard.REST().Post().AbsPath(d.path().RequestPath()+path).Body([]byte(body)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
-	}
-	if err := post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", bannerCRD("integer")); err != nil {
+	if err := m.post(ctx, d.path(), "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", bannerCRD("integer")); err != nil {
 		return err
 	}
-	if err := again(ctx, func() error { return post("/apis/example.io/v1/namespaces/default/banners", banner("300")) }); err != nil {
+	if err := again(ctx, func() error {
+		return m.post(ctx, d.path(), "/apis/example.io/v1/namespaces/default/banners", banner("300"))
+	}); err != nil {
 		return err
 	}
 	note := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "precious"}}
@@ -193,6 +192,11 @@ func (m *mortal) prepare(ctx context.Context, d death) error {
 	}
 	_, err := m.shard.Kubernetes(d.path()).CoreV1().ConfigMaps("default").Create(ctx, note, metav1.CreateOptions{})
 	return err
+}
+
+// post creates the object that body describes.
+func (m *mortal) post(ctx context.Context, in logicalcluster.Path, path, body string) error {
+	return m.shard.REST().Post().AbsPath(in.RequestPath()+path).Body([]byte(body)).SetHeader("Content-Type", "application/json").Do(ctx).Error()
 }
 
 // make creates a workspace whose ID is its name, and waits until it is ready.
