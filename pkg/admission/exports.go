@@ -74,7 +74,14 @@ var (
 // writes there, and refuses those that are too long to be judged.
 func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object := accessor(a.GetObject())
-	if a.GetSubresource() != "" || object == nil {
+	if object == nil {
+		return nil
+	}
+	if a.GetResource().GroupResource() == definitionsResource && !identity.IsHub(a.GetUserInfo()) {
+		// Who writes the status of a definition can write its metadata, too.
+		keepAnnotation(accessor(a.GetOldObject()), object, apisv1alpha2.AdoptedByAnnotationKey)
+	}
+	if a.GetSubresource() != "" {
 		return nil
 	}
 	if err := checkSizes(a); err != nil {
@@ -83,10 +90,6 @@ func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission
 	switch a.GetResource().GroupResource() {
 	case exportsResource:
 		p.writePath(ctx, object)
-	case definitionsResource:
-		if !identity.IsHub(a.GetUserInfo()) {
-			keepAnnotation(accessor(a.GetOldObject()), object, apisv1alpha2.AdoptedByAnnotationKey)
-		}
 	case bindingsResource:
 		p.writePath(ctx, object)
 		if !identity.IsHub(a.GetUserInfo()) {

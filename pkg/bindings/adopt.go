@@ -94,21 +94,24 @@ func adopter(crd *apiextensionsv1.CustomResourceDefinition) (binding, identity s
 
 // withAdoption adds to an offer the definition that is in its way, if the binding
 // is to adopt that and can, or why it cannot.
-func (k *keeper) withAdoption(o *offer, binding *apisv1alpha2.APIBinding) {
+func (k *keeper) withAdoption(o *offer, f *facts) {
 	if o.schema == nil {
 		return
 	}
 	crd, found := k.CustomResourceDefinitions.Get(logicalcluster.Key{
-		Workspace: logicalcluster.From(binding), Name: o.resource.Name + "." + o.resource.Group,
+		Workspace: logicalcluster.From(f.binding), Name: o.resource.Name + "." + o.resource.Group,
 	})
 	if !found {
 		return
 	}
-	by, _ := adopter(crd)
+	by, identity := adopter(crd)
 	switch {
-	case by == binding.Name:
+	case by == f.binding.Name && identity == f.export.Status.IdentityHash:
 		o.adopting = crd
-	case by != "" || binding.Annotations[apisv1alpha2.AdoptCRDAnnotationKey] != "true" || o.held.Plural != "" || crd.DeletionTimestamp != nil:
+	case by == f.binding.Name:
+		// Some may have moved, and must not be torn from the others.
+		o.unfit = fmt.Sprintf("they were being taken over for another identity of the export: delete APIBinding %q to have them all back", by)
+	case by != "" || f.binding.Annotations[apisv1alpha2.AdoptCRDAnnotationKey] != "true" || o.held.Plural != "" || crd.DeletionTimestamp != nil:
 		return
 	default:
 		if o.unfit = unfit(crd, o); o.unfit == "" {

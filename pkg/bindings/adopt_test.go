@@ -166,3 +166,28 @@ func TestAdoptionIsGivenUp(t *testing.T) {
 		t.Errorf("left are %v", left)
 	}
 }
+
+// An adoption that has begun for one identity is not ended for another: what has moved
+// would not be seen any more.
+func TestAdoptionIsForOneIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
+	w.putDefinition(func(*apiextensionsv1.CustomResourceDefinition) {})
+	w.local = 3
+	w.settle()
+	w.bindAdopting()
+	w.settle()
+	w.exports.Delete(acmeKey)
+	w.secrets.Delete(logicalcluster.Key{Workspace: "compute", Namespace: "kcp-system", Name: "acme"})
+	w.settle()
+	w.offer("acme", schemaOf("v1", "widgets", "example.io", "v1"))
+	w.driver.Advance(t.Context(), 5*drain)
+	if got := w.condition("b", apisv1alpha2.BindingUpToDate); w.adopted > 0 || !strings.Contains(got, `for another identity of the export: delete APIBinding "b" to have them all back`) {
+		t.Errorf("%d objects have moved; BindingUpToDate is %s", w.adopted, got)
+	}
+	w.bindings.Delete(logicalcluster.Key{Workspace: "web", Name: "b"})
+	w.driver.Advance(t.Context(), 2*purgeRetry)
+	if crd, found := w.definitions.Get(widgetsDefinition); w.local != 3 || !found || schemas.Closed(crd) {
+		t.Errorf("%d objects are with the definition; open: %v", w.local, found && !schemas.Closed(crd))
+	}
+}

@@ -40,7 +40,7 @@ func (k *keeper) offerTo(f *facts, resource apisv1alpha2.ResourceSchema, r *roll
 	if bound != nil {
 		o.held = k.namesOf(bound)
 	}
-	k.withAdoption(&o, f.binding)
+	k.withAdoption(&o, f)
 	return o
 }
 

@@ -29,10 +29,16 @@ const recheck = time.Second
 const pageSize = 500
 
 // finish deletes the objects of a definition that is being deleted, and lets
-// the definition go once there are none.
+// the definition go once there are none. Objects that a binding is taking over are
+// not the definition's any more: a request to delete them might meet those of the
+// binding.
 func (c *Controller) finish(ctx context.Context, key logicalcluster.Key, crd *apiextensionsv1.CustomResourceDefinition) (loop.Result, error) {
 	if !apihelpers.IsCRDConditionTrue(crd, apiextensionsv1.Established) && !apihelpers.IsCRDConditionTrue(crd, apiextensionsv1.NamesAccepted) {
 		return loop.Result{}, c.letGo(ctx, key, crd, "NeverEstablished", "resource was never established")
+	}
+	gr := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Status.AcceptedNames.Plural}
+	if schemas.Closed(crd) && !c.foreign(key.Workspace, gr) {
+		return loop.Result{After: recheck}, c.terminating(ctx, key, crd, "InstanceDeletionInProgress", "an APIBinding is taking the objects over")
 	}
 	if version := c.reachable(key.Workspace, crd); version != "" {
 		left, err := c.deleteObjects(ctx, key, crd, version)
@@ -45,7 +51,6 @@ func (c *Controller) finish(ctx context.Context, key logicalcluster.Key, crd *ap
 		}
 		return loop.Result{}, c.letGo(ctx, key, crd, "InstanceDeletionCompleted", "removed all instances")
 	}
-	gr := schema.GroupResource{Group: crd.Spec.Group, Resource: crd.Status.AcceptedNames.Plural}
 	if c.foreign(key.Workspace, gr) {
 		return loop.Result{}, c.letGo(ctx, key, crd, "OverlappingBuiltInResource", fmt.Sprintf("objects of %s are left alone: another API of that name is served", gr))
 	}
