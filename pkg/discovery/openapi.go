@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"weak"
 
 	"k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder"
 	apiextensionsfeatures "k8s.io/apiextensions-apiserver/pkg/features"
@@ -241,11 +240,10 @@ func (h *Handler) buildOpenAPIV2(set *catalog.Set) (*document, error) {
 			continue
 		}
 		for _, v := range api.Versions {
-			part, err := builder.BuildOpenAPIV2(api.CRD, v, builderOptions(true))
+			part, err := h.partV2(api, v)
 			if err != nil {
 				return nil, fmt.Errorf("build schema of %s: %w", api.CRD.Name, err)
 			}
-			part.Definitions = openapihandler.PruneDefaults(part.Definitions)
 			parts = append(parts, part)
 		}
 	}
@@ -260,26 +258,34 @@ func (h *Handler) buildOpenAPIV2(set *catalog.Set) (*document, error) {
 	return newDocument(data, openapihandler.ToProtoBinary)
 }
 
-// nativeV2 returns the specification of all compiled-in APIs. It is kept no
-// longer than memory is plentiful: few clients still ask for v2.
-func (h *Handler) nativeV2() (*spec.Swagger, error) {
-	h.mu.Lock()
-	kept := h.keptV2.Value()
-	h.mu.Unlock()
-	if kept != nil {
-		return kept, nil
+// partV2 returns what a version of a definition adds. It is shared and read-only.
+func (h *Handler) partV2(api *catalog.API, version string) (*spec.Swagger, error) {
+	build := func() (*spec.Swagger, error) {
+		part, err := builder.BuildOpenAPIV2(api.CRD, version, builderOptions(true))
+		if err != nil {
+			return nil, err
+		}
+		part.Definitions = openapihandler.PruneDefaults(part.Definitions)
+		return part, nil
 	}
+	if api.CRD.Size() > largestPart {
+		return build()
+	}
+	return h.keptPart(api.Shape+"/"+version, build)
+}
+
+// nativeV2 returns the specification of all compiled-in APIs, shared and read-only.
+func (h *Handler) nativeV2() (*spec.Swagger, error) {
 	if h.natives.OpenAPIV2 == nil {
 		return emptySwagger(), nil
 	}
-	made, err := h.natives.OpenAPIV2()
-	if err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.keptV2 = weak.Make(made)
-	return made, nil
+	return h.keptPart("", h.natives.OpenAPIV2)
+}
+
+// keptPart returns what make gives for key, for as long as parts are kept.
+func (h *Handler) keptPart(key string, make func() (*spec.Swagger, error)) (*spec.Swagger, error) {
+	h.forget.Reset(partsKept)
+	return cachedIn(h, h.parts, key, make)
 }
 
 func emptySwagger() *spec.Swagger {

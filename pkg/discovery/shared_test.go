@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/keyspace"
@@ -76,5 +79,52 @@ func TestDocumentsOfUnequalWorkspacesAreBounded(t *testing.T) {
 	}
 	if h.documents.Len() > keptDocuments || h.v2.Len() > keptOpenAPIV2 || h.v3.Len() > keptOpenAPIV3 {
 		t.Errorf("%d lists, %d OpenAPI v2 and %d v3 documents are kept", h.documents.Len(), h.v2.Len(), h.v3.Len())
+	}
+}
+
+// Documents are made of what was made for others, and are as if they were not. What is
+// kept for that is bounded.
+func TestPartsOfOpenAPIV2AreShared(t *testing.T) {
+	c := catalog.New(nil, nil)
+	handler := func() *Handler {
+		h, err := New(Config{Catalog: c, Natives: someNatives()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	read := func(h *Handler, ws logicalcluster.Name) string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(keyspace.WithScope(t.Context(), keyspace.In(ws)), http.MethodGet, "/openapi/v2", nil))
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s", ws, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	large := define("example.io", "giants", "Giant")
+	spec := large.Spec.Versions[0].Schema.OpenAPIV3Schema
+	spec.Description = strings.Repeat("x", largestPart)
+	c.Upsert("one", define("example.io", "widgets", "Widget"))
+	for _, crd := range []*apiextensionsv1.CustomResourceDefinition{define("example.io", "widgets", "Widget"), define("example.io", "gadgets", "Gadget"), large} {
+		c.Upsert("three", crd)
+	}
+	h := handler()
+	read(h, "one")
+	first := read(h, "three")
+	if h.parts.Len() != 3 {
+		t.Errorf("%d parts are kept, want what is compiled in, widgets and gadgets", h.parts.Len())
+	}
+	for i := range keptParts + 3 {
+		c.Upsert("many", define(fmt.Sprintf("g%d.example.io", i), "widgets", "Widget"))
+	}
+	read(h, "many")
+	if h.parts.Len() > keptParts {
+		t.Errorf("%d parts are kept", h.parts.Len())
+	}
+	h.v2.Clear()
+	for what, again := range map[string]string{"made of parts": read(h, "three"), "made anew": read(handler(), "three")} {
+		if again != first {
+			t.Errorf("a document %s is another one", what)
+		}
 	}
 }
