@@ -78,10 +78,11 @@ func (k *keeper) wakeWaiting(workspace logicalcluster.Name) {
 	}
 }
 
-// wakeExportsOf enqueues the bindings to exports that name a schema.
+// wakeExportsOf enqueues the exports that name a schema, and the bindings to them.
 func (k *keeper) wakeExportsOf(schema logicalcluster.Key) {
 	for _, export := range k.APIExports.In(schema.Workspace) {
 		if slices.ContainsFunc(export.Spec.Resources, func(r apisv1alpha2.ResourceSchema) bool { return r.Schema == schema.Name }) {
+			k.exports.Enqueue(client.KeyOf(export))
 			k.wakeBindingsTo(client.KeyOf(export))
 		}
 	}

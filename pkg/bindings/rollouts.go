@@ -124,7 +124,25 @@ func (k *keeper) tellLag(key logicalcluster.Key, export *apisv1alpha2.APIExport,
 	if !ok || k.natives[where.Path.Join(key.Name).String()] {
 		return
 	}
-	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), upToDate(k.survey(where, export), k.pathOf))
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), upToDate(k.survey(where, export), k.pathOf), k.schemasValid(where, export))
+}
+
+// schemasValid says whether an export can be bound as far as its own schemas go,
+// also while nobody tries. What they describe was judged when they were written.
+func (k *keeper) schemasValid(where Workspace, export *apisv1alpha2.APIExport) conditionsv1alpha1.Condition {
+	var offers []offer
+	for _, resource := range export.Spec.Resources {
+		schema, found := k.Schemas.Get(logicalcluster.Key{Workspace: where.Name, Name: resource.Schema})
+		if !found {
+			schema = nil
+		}
+		offers = append(offers, offerOf(where, resource, schema, &definition{}))
+	}
+	valid := conditionsv1alpha1.True(publicationv1alpha1.ExportSchemasValid)
+	if trouble := troubles(offers); len(trouble) > 0 {
+		return conditionsv1alpha1.False(valid.Type, conditionsv1alpha1.ConditionSeverityError, apisv1alpha2.APIResourceSchemaInvalidReason, "%s", few(trouble))
+	}
+	return valid
 }
 
 func (k *keeper) pathOf(workspace logicalcluster.Name) string {

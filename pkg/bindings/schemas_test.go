@@ -18,6 +18,7 @@ import (
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -127,6 +128,31 @@ func TestCopiesComeFirst(t *testing.T) {
 	copied, status := strings.Index(log, "create apiresourceschemas"), strings.Index(log, "boundResources\":[{")
 	if copied < 0 || status < 0 || copied > status {
 		t.Errorf("the order of writes:\n%s", log)
+	}
+}
+
+// An export says what is wrong with its schemas while nobody has bound it.
+func TestExportsTellTheirSchemas(t *testing.T) {
+	w := newWorld(t)
+	key, schema := logicalcluster.Key{Workspace: "compute", Name: "acme"}, schemaOf("v1", "widgets", "example.io", "v1")
+	w.offer("acme", schema)
+	for _, step := range []struct {
+		do   func()
+		want string
+	}{
+		{func() {}, "True"},
+		{func() { w.schemas.Delete(logicalcluster.Key{Workspace: "compute", Name: schema.Name}) },
+			`False APIResourceSchemaInvalid APIResourceSchema "v1.widgets.example.io" does not exist in workspace "root:compute"`},
+		{func() { w.schemas.Put("compute", schema) }, "True"},
+		{func() { w.exports.Edit(key, func(e *apisv1alpha2.APIExport) { e.Spec.Resources[0].Name = "gadgets" }) },
+			`False APIResourceSchemaInvalid APIResourceSchema "v1.widgets.example.io" describes widgets.example.io, but spec.resources says it is that of gadgets.example.io`},
+	} {
+		step.do()
+		w.settle()
+		export, _ := w.exports.Get(key)
+		if diff := cmp.Diff(step.want, said(export.Status.Conditions, publicationv1alpha1.ExportSchemasValid)); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ const (
 	// ExportBindingsUpToDate, on an APIExport, tells whether all bindings have the
 	// schemas that they are meant to have.
 	ExportBindingsUpToDate conditionsv1alpha1.ConditionType = "BindingsUpToDate"
+	// ExportSchemasValid, on an APIExport, tells whether its schemas are there and
+	// describe the resources that it says they do.
+	ExportSchemasValid conditionsv1alpha1.ConditionType = "SchemasValid"
 	// ExportStorageValid, on an APIExport with spec.resources[].storage.virtual, tells
 	// whether what that refers to can be read.
 	ExportStorageValid conditionsv1alpha1.ConditionType = "StorageValid"
