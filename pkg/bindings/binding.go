@@ -108,6 +108,9 @@ func (k *keeper) keep(ctx context.Context, key logicalcluster.Key, f facts) (loo
 	if err := k.evolve(ctx, key, &f); err != nil {
 		return loop.Result{}, err
 	}
+	if err := k.inherit(ctx, key, &f); err != nil {
+		return loop.Result{}, err
+	}
 	k.copies.naming.RLock()
 	defer k.copies.naming.RUnlock()
 	if err := k.copySchemas(ctx, f.offers); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
+	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/replication"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -115,6 +116,9 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	w.rollouts = inventorytest.Collect(w.Hub, rolloutsGVR, func() *publicationv1alpha1.SchemaRollout { return &publicationv1alpha1.SchemaRollout{} })
 	w.workspaces = inventorytest.Collect(w.Hub, workspacesGVR, func() *tenancyv1alpha1.Workspace { return &tenancyv1alpha1.Workspace{} })
 	config := Config{
+		Migration: Migration{Stored: func(context.Context, logicalcluster.Name, schema.GroupResource, string, string, int) ([]partition.Stored, error) {
+			return nil, nil
+		}},
 		Rollouts: w.rollouts, Workspaces: w.workspaces, Labels: w.labels, CountStored: w.countStored, Look: w.look,
 		Clock: clock, APIBindings: w.bindings, APIExports: w.exports, Resolve: w.resolve,
 		Schemas: w.schemas, CustomResourceDefinitions: w.definitions, Builtin: builtin,

@@ -97,6 +97,26 @@ func (k *keeper) evolve(ctx context.Context, key logicalcluster.Key, f *facts) e
 	return nil
 }
 
+// inherit finds out in which versions the objects lie that the binding of f gets with
+// a resource: those of another binding with the same identity, and what the status of
+// that said has gone with it.
+func (k *keeper) inherit(ctx context.Context, key logicalcluster.Key, f *facts) error {
+	if f.export == nil || f.binding.Status.Phase == apisv1alpha2.APIBindingPhaseBound || exportValid(*f).Reason != "" || conflicts(*f) != "" {
+		return nil
+	}
+	for i := range f.offers {
+		o := &f.offers[i]
+		if o.schema == nil || o.virtual() != nil || o.adopting != nil {
+			continue
+		}
+		var err error
+		if o.inherited, err = k.versionsOf(ctx, key.Workspace, o.groupResource(), f.export.Status.IdentityHash); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func isStored(i schemas.Incompatibility) bool { return i.Concern == schemas.ConcernStored }
 
 // obstacles returns what is in the way of a bound resource to another schema, in

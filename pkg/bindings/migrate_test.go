@@ -303,6 +303,22 @@ func TestMigrateBesideWriters(t *testing.T) {
 	}
 }
 
+// Who gets the objects of a binding that is gone does not know less of them.
+func TestVersionsGoOver(t *testing.T) {
+	m := newMigratory(t, 1)
+	m.clock.Step(time.Minute)
+	m.bindings.Put("ws-00", &apisv1alpha2.APIBinding{ObjectMeta: metav1.ObjectMeta{Name: "heir"}, Spec: apisv1alpha2.APIBindingSpec{
+		Reference: apisv1alpha2.BindingReference{Export: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "acme"}},
+	}})
+	m.settle()
+	m.bindings.Delete(logicalcluster.Key{Workspace: "ws-00", Name: "b"})
+	m.settle()
+	heir, _ := m.bindings.Get(logicalcluster.Key{Workspace: "ws-00", Name: "heir"})
+	if bound := heir.Status.BoundResources; len(bound) != 1 || !slices.Equal(bound[0].StorageVersions, []string{"v1", "v2"}) {
+		t.Errorf("the heir has %+v", bound)
+	}
+}
+
 // A hub that is started again goes on counting.
 func TestMigrateGoesOn(t *testing.T) {
 	m := newMigratory(t, 2)

@@ -35,6 +35,9 @@ type offer struct {
 	// over, unfit why it does not.
 	adopting *apiextensionsv1.CustomResourceDefinition
 	unfit    string
+	// inherited are the versions of objects that are there before the binding has the
+	// resource.
+	inherited []string
 	// trouble is why the resource cannot be served, or "".
 	trouble string
 	// kept is set when the binding stays with what it has; lag says why, if that is
@@ -107,7 +110,7 @@ func (o *offer) bound(identity string, before []apisv1alpha2.BoundAPIResource) a
 	if o.kept != nil {
 		return *o.kept
 	}
-	versions := []string{o.storage}
+	versions := append([]string{o.storage}, o.inherited...)
 	if o.adopting != nil {
 		versions = append(versions, o.adopting.Status.StoredVersions...)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +36,28 @@ func hubLook(hub *client.Hub) Look {
 			return nil, false, fmt.Errorf("failed to look at the %s of workspace %s: %w", gvr.GroupResource(), workspace, err)
 		}
 		return list.Items, list.GetContinue() != "", nil
+	}
+}
+
+// versionsOf returns the versions in which objects lie, in order.
+func (k *keeper) versionsOf(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupResource, identity string) ([]string, error) {
+	var versions []string
+	for after := ""; ; {
+		objects, err := k.Migration.Stored(ctx, workspace, resource, identity, after, migrationPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range objects {
+			after = o.Place
+			version, ok := strings.CutPrefix(o.APIVersion, resource.Group+"/")
+			if ok && !slices.Contains(versions, version) {
+				versions = append(versions, version)
+			}
+		}
+		if len(objects) < migrationPage {
+			slices.Sort(versions)
+			return versions, nil
+		}
 	}
 }
 
