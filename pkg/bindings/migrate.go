@@ -31,6 +31,10 @@ const (
 	// migrationRetry is when the objects of a binding are looked at again of which
 	// some could not be rewritten.
 	migrationRetry = 15 * time.Second
+	// beginRetry is when it is looked again whether objects can be rewritten.
+	beginRetry = time.Second
+	// maxReason is how many bytes of a reason are told: tenants choose what is in it.
+	maxReason = 512
 )
 
 // ErrStoresOtherwise says that an object was not rewritten because its workspace
@@ -140,7 +144,7 @@ func (k *keeper) migrate(ctx context.Context, m migrant, until time.Time) (time.
 	p, begun := k.migrations.of(m.passKey)
 	if !begun || p.passTarget != m.passTarget {
 		if p, begun = k.beginPass(m); !begun {
-			return writesRetry, nil
+			return beginRetry, nil
 		}
 	}
 	if wait := p.again.Sub(k.Clock.Now()); wait > 0 {
@@ -285,8 +289,12 @@ func migratesAny(rollout *publicationv1alpha1.SchemaRollout) bool {
 
 // rewriteErr makes of an error of storage what is told the owner of an export.
 func rewriteErr(err error) string {
+	message := err.Error()
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		return status.Status().Message
+		message = status.Status().Message
 	}
-	return err.Error()
+	if len(message) > maxReason {
+		message = strings.ToValidUTF8(message[:maxReason], "") + "…"
+	}
+	return message
 }

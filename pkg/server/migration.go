@@ -7,6 +7,7 @@ import (
 
 	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
@@ -91,5 +92,6 @@ func (d *dispatcher) outdated(api *catalog.API, req *http.Request, info *request
 // refuseOutdated asks the client to come back: the view looks again.
 func refuseOutdated(w http.ResponseWriter, req *http.Request, resource schema.GroupResource) {
 	err := apierrors.NewServiceUnavailable("the schema of " + resource.String() + " has just changed in this workspace: try again")
+	err.ErrStatus.Details = &metav1.StatusDetails{Group: resource.Group, Kind: resource.Resource, RetryAfterSeconds: 1}
 	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 }

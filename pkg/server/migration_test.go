@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -179,8 +180,21 @@ func TestStorageMigrates(t *testing.T) {
 	e.offer("new")
 	awaitCondition(e.ctx, t, e.admin, e.consumers[0], "gizmos", apisv1alpha2.BindingUpToDate, "True")
 
+	now := must(e.at(e.consumers[0], "v1").List(e.ctx, metav1.ListOptions{}))(t).GetResourceVersion()
+	watch := must(e.at(e.consumers[0], "v1").Watch(e.ctx, metav1.ListOptions{ResourceVersion: now}))(t)
+	defer watch.Stop()
 	e.migrate(true)
 	status := e.awaitMigrated("True")
+	e.make(e.consumers[0], "late", 1)
+	for seen := map[apiwatch.EventType]int{}; seen[apiwatch.Added] < 1; {
+		event, open := <-watch.ResultChan()
+		if seen[event.Type]++; !open || seen[apiwatch.Modified] > each {
+			t.Fatalf("a tenant's watch saw %v, and is open: %v", seen, open)
+		}
+	}
+	if err := e.at(e.consumers[0], "v1").Delete(e.ctx, "late", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	if want := (publicationv1alpha1.StorageMigrationStatus{Version: "v2", Migrated: 3, Objects: 3 * each}); status.Version != want.Version ||
 		status.Migrated != want.Migrated || status.Objects != want.Objects || status.Remaining != 0 || status.Failed != 0 {
 		t.Errorf("status %+v, want %+v", status, want)
