@@ -12,6 +12,6 @@
 //	N2: it shows objects of the workspace its ClusterCachedResource lives in, and
 //	    of no other: a slice cannot refer to another workspace.
 //	N3: it opens only for the identity by which it was bound. One made again under
-//	    the same name has another.
+//	    the same name has another, unless its secret was kept.
 //	N4: nothing is written through it.
 package replication

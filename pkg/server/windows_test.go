@@ -229,6 +229,26 @@ func TestWithdrawnObjects(t *testing.T) {
 	awaitBound(ctx, t, admin, consumer, "cloud")
 	seen := admin.Dynamic(consumer).Resource(flavors(group))
 	await(ctx, t, "flavors are seen", func() error { _, err := seen.Get(ctx, "small", metav1.GetOptions{}); return err })
+	says := func(valid bool, message string) {
+		t.Helper()
+		await(ctx, t, fmt.Sprintf("the export and its endpoint slice say that objects can be read: %v", valid), func() error {
+			export, err := client.APIExports(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			slice, err := client.APIExportEndpointSlices(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			storage := conditionsv1alpha1.Get(export.Status.Conditions, publicationv1alpha1.ExportStorageValid)
+			if storage == nil || !strings.Contains(storage.Message, message) || len(slice.Status.APIExportEndpoints) != 1 ||
+				conditionsv1alpha1.IsTrue(slice.Status.Conditions, apisv1alpha2.APIExportValid) != valid {
+				return fmt.Errorf("%+v, %+v", storage, slice.Status)
+			}
+			return nil
+		})
+	}
+	says(true, "")
 	watching, err := seen.Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -244,27 +264,20 @@ func TestWithdrawnObjects(t *testing.T) {
 		}
 		return nil
 	})
-	await(ctx, t, "the export and its endpoint slice say so", func() error {
-		export, err := client.APIExports(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		slice, err := client.APIExportEndpointSlices(admin, provider).Get(ctx, "cloud", metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		storage := conditionsv1alpha1.Get(export.Status.Conditions, publicationv1alpha1.ExportStorageValid)
-		if storage == nil || !strings.Contains(storage.Message, `there is no ClusterCachedResource "flavors" in this workspace`) ||
-			!conditionsv1alpha1.IsFalse(slice.Status.Conditions, apisv1alpha2.APIExportValid) || len(slice.Status.APIExportEndpoints) != 1 {
-			return fmt.Errorf("%+v, %+v", storage, slice.Status)
-		}
-		return nil
-	})
-	// The same name again is another identity, which nobody has bound.
+	says(false, `there is no ClusterCachedResource "flavors" in this workspace`)
+	// The same name again is another identity, which nobody has bound, if the secret is
+	// another one.
+	if err := admin.Kubernetes(provider).CoreV1().Secrets("kcp-system").Delete(ctx, "clustercachedresource-flavors", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	again := &cachev1alpha1.ClusterCachedResource{ObjectMeta: metav1.ObjectMeta{Name: "flavors"}}
 	again.Spec.Group, again.Spec.Version, again.Spec.Resource = group, "v1", "flavors"
 	if _, err := client.ClusterCachedResources(admin, provider).Create(ctx, again, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
+	}
+	says(false, `ClusterCachedResource "flavors" has another identity than the APIExport says`)
+	if _, err := seen.List(ctx, metav1.ListOptions{}); !apierrors.IsServiceUnavailable(err) {
+		t.Errorf("another identity is read: %v", err)
 	}
 	if err := client.APIBindings(admin, consumer).Delete(ctx, "cloud", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
