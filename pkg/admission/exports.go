@@ -167,7 +167,7 @@ func (p *Exports) Validate(ctx context.Context, a admission.Attributes, _ admiss
 	if err := p.checkWebhook(offered); err != nil {
 		return admission.NewForbidden(a, err)
 	}
-	if errs := append(checkName(offered), checkDefinition(ctx, offered)...); len(errs) > 0 {
+	if errs := append(checkPrefix(offered), checkDefinition(ctx, offered)...); len(errs) > 0 {
 		return apierrors.NewInvalid(schema.GroupKind{Group: apisv1alpha1.GroupName, Kind: "APIResourceSchema"}, offered.Name, errs)
 	}
 	return nil
@@ -239,15 +239,12 @@ func (p *Exports) checkWebhook(offered *apisv1alpha1.APIResourceSchema) error {
 	return nil
 }
 
-// checkName asks for names of the form <prefix>.<plural>.<group>.
-func checkName(offered *apisv1alpha1.APIResourceSchema) field.ErrorList {
-	path, suffix := field.NewPath("metadata", "name"), "."+offered.Spec.Names.Plural+"."+offered.Spec.Group
-	prefix, ok := strings.CutSuffix(offered.Name, suffix)
-	if !ok {
-		return field.ErrorList{field.Invalid(path, offered.Name, "has to be <prefix>"+suffix)}
-	}
-	if problems := utilvalidation.IsDNS1123Label(prefix); len(problems) > 0 {
-		return field.ErrorList{field.Invalid(path, offered.Name, "the part before "+suffix+": "+strings.Join(problems, "; "))}
+// checkPrefix asks for a label before <plural>.<group>, with which the name ends: the
+// schema of the kind has asked for that.
+func checkPrefix(offered *apisv1alpha1.APIResourceSchema) field.ErrorList {
+	suffix := "." + offered.Spec.Names.Plural + "." + offered.Spec.Group
+	if problems := utilvalidation.IsDNS1123Label(strings.TrimSuffix(offered.Name, suffix)); len(problems) > 0 {
+		return field.ErrorList{field.Invalid(field.NewPath("metadata", "name"), offered.Name, "the part before "+suffix+": "+strings.Join(problems, "; "))}
 	}
 	return nil
 }

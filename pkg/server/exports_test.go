@@ -430,6 +430,7 @@ func TestSchemasAreJudged(t *testing.T) {
 	}{
 		"another name":        {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "v1.others." + group }, "<prefix>.<spec.names.plural>.<spec.group>"},
 		"no prefix":           {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "gizmos." + group }, "<prefix>.<spec.names.plural>.<spec.group>"},
+		"nothing before it":   {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "-.gizmos." + group }, "Invalid value"},
 		"a prefix with a dot": {func(s *apisv1alpha1.APIResourceSchema) { s.Name = "v1.0.gizmos." + group }, "the part before .gizmos." + group},
 		"the hub's own group": {inGroup("apis.kcp.io"), `group "apis.kcp.io" is the hub's own`},
 		"a built-in resource": {func(s *apisv1alpha1.APIResourceSchema) {
@@ -455,6 +456,9 @@ func TestSchemasAreJudged(t *testing.T) {
 			_, err := client.APIResourceSchemas(alice, path).Create(ctx, offered, metav1.CreateOptions{})
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v, want it to say %q", err, test.says)
+			}
+			if offered.Spec.Group != "" && strings.Contains(fmt.Sprint(err), "core") {
+				t.Errorf("%v names a group that cannot be offered", err)
 			}
 		})
 	}

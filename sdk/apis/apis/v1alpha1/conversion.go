@@ -244,7 +244,7 @@ func offered(schema string) (key, error) {
 	resource, group, ok := strings.Cut(name, ".")
 	if !ok || resource == "" || group == "" {
 		return key{}, field.Invalid(field.NewPath("spec", "latestResourceSchemas"), schema,
-			"it does not tell a resource: schemas are called <prefix>.<plural>.<group>, with \"core\" for the core group")
+			"it does not tell a resource: schemas are called <prefix>.<plural>.<group>")
 	}
 	if group == "core" {
 		group = ""

@@ -11,13 +11,13 @@ import (
 )
 
 // APIResourceSchema describes a resource that an APIExport of the same workspace
-// can offer. It is called "<prefix>.<plural>.<group>", with "core" for the core
-// group, and never changes: another schema is another object.
+// can offer. It is called "<prefix>.<plural>.<group>", and never changes: another
+// schema is another object.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,categories=kcp
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.endsWith('.' + self.spec.names.plural + '.' + (size(self.spec.group) == 0 ? 'core' : self.spec.group))",message="the name has to be <prefix>.<spec.names.plural>.<spec.group>, with \"core\" for the empty group"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.endsWith('.' + self.spec.names.plural + '.' + (size(self.spec.group) == 0 ? 'core' : self.spec.group))",message="the name has to be <prefix>.<spec.names.plural>.<spec.group>"
 type APIResourceSchema struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
@@ -30,7 +30,7 @@ type APIResourceSchema struct {
 // +kubebuilder:validation:XValidation:rule="size(self.versions) == 1 || (size(self.versions) > 1 && has(self.conversion))",message="more than one version needs a conversion"
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="an APIResourceSchema never changes: create another one, and name that in the APIExport"
 type APIResourceSchemaSpec struct {
-	// group of the resource; empty for the core group.
+	// group of the resource. That of the core, which is empty, is for Kubernetes' own.
 	Group string `json:"group"`
 
 	// names of the resource and its kind.
