@@ -15,8 +15,9 @@
 //	    issuers they named.
 //	A2: no claim of a token makes anybody one of the system's own, and none
 //	    writes what the hub itself keeps in the extra of a user.
-//	A3: nothing is remembered of a token. What is remembered of keys is bounded,
-//	    whatever the number of workspaces and issuers.
+//	A3: nothing is remembered of a token. What is remembered of keys, and of
+//	    accounts that are gone, is bounded, whatever the number of workspaces,
+//	    issuers and accounts.
 //	A4: an issuer of a tenant that does not answer costs those who present its
 //	    tokens, and nobody else.
 package authentication
