@@ -1,7 +1,7 @@
 // Bench measures Atrium from the outside and prints one table: what was
 // measured, the figure, the budget of the design, and whether it is met.
 //
-//	make bench                       # all of it, about five minutes on 2 quiet cores
+//	make bench                       # all of it, a quarter of an hour on 2 quiet cores
 //	go run ./test/bench -list        # names of the experiments
 //	go run ./test/bench -run 'create|delete' -n 10000
 //

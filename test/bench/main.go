@@ -15,7 +15,7 @@ import (
 )
 
 // experimentLimit ends an experiment that hangs.
-const experimentLimit = 15 * time.Minute
+const experimentLimit = time.Hour
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
