@@ -70,8 +70,8 @@ var (
 )
 
 // Admit writes the path of its workspace on an export, and on a binding, by which a
-// provider gets to know whom he serves. It keeps on a binding what only the hub
-// writes there, and refuses those that are too long to be judged.
+// provider gets to know whom he serves. It keeps on bindings and definitions what
+// only the hub writes there, and refuses lists that are too long to be judged.
 func (p *Exports) Admit(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
 	object := accessor(a.GetObject())
 	if object == nil {

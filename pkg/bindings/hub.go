@@ -137,13 +137,10 @@ func (k *keeper) patch(ctx context.Context, gvr schema.GroupVersionResource, key
 // was stored, or "" when none was.
 func (k *keeper) amend(ctx context.Context, key logicalcluster.Key, binding *apisv1alpha2.APIBinding, change func(*apisv1alpha2.APIBinding)) (string, error) {
 	revision, err := k.hub.AmendBinding(ctx, binding, change)
-	if err == nil {
-		return revision, nil
-	}
 	if err := current(err); err != nil {
 		return "", fmt.Errorf("failed to write APIBinding %s: %w", key, err)
 	}
-	return "", nil
+	return revision, nil
 }
 
 // current is err, unless it says that the object is another one by now.

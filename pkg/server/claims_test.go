@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -17,10 +19,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/atriumhub/atrium/pkg/claims"
+	"github.com/atriumhub/atrium/pkg/keyspace"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -639,5 +643,42 @@ func TestAsManyClaimsAsThereCanBe(t *testing.T) {
 	m.awaitCondition(ctx, t, 0, "Applied", "False ClaimedResourcesNotServed accepted, but not served in this workspace yet: r0.many.claims.test; r1.many.claims.test; r2.many.claims.test; r3.many.claims.test; and 251 more")
 	if made := createConfigMap(ctx, t, withToken(t, "alice-token"), m.consumers[0], "one", nil); made.Labels[m.label()] == "" {
 		t.Errorf("labels %v", made.Labels)
+	}
+}
+
+// Whoever waits for writes of what is stored waits for those by its other name, too.
+func TestWritesAreCountedByWhatIsStored(t *testing.T) {
+	maps, events, newer := schema.GroupResource{Resource: "configmaps"}, schema.GroupResource{Resource: "events"}, schema.GroupResource{Group: "events.k8s.io", Resource: "events"}
+	for name, test := range map[string]struct {
+		verb     string
+		resource schema.GroupResource
+		scope    keyspace.Scope
+		under    schema.GroupResource
+		counted  bool
+	}{
+		"a write":             {"update", maps, keyspace.In("w"), maps, true},
+		"a deletion":          {"delete", maps, keyspace.In("w"), maps, true},
+		"of something else":   {"create", events, keyspace.In("w"), maps, false},
+		"a read":              {"list", maps, keyspace.In("w"), maps, false},
+		"elsewhere":           {"create", maps, keyspace.In("x"), maps, false},
+		"events":              {"create", events, keyspace.In("w"), events, true},
+		"events, as recorded": {"create", newer, keyspace.In("w"), events, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &Hub{}
+			over := func() bool { return h.writes.Over(h.writes.Mark(), "w", test.under) }
+			next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+				if over() == test.counted {
+					t.Errorf("while it is under way all is over: %v", over())
+				}
+			})
+			ctx := request.WithRequestInfo(keyspace.WithScope(t.Context(), test.scope), &request.RequestInfo{
+				IsResourceRequest: true, Verb: test.verb, APIGroup: test.resource.Group, Resource: test.resource.Resource,
+			})
+			h.countWrites(next).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
+			if !over() {
+				t.Error("it is never over")
+			}
+		})
 	}
 }

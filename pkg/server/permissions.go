@@ -17,6 +17,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/nativeapis"
 	"github.com/atriumhub/atrium/pkg/target"
 	"github.com/atriumhub/atrium/pkg/views"
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -66,15 +67,16 @@ func (h *Hub) servedVersion() func(logicalcluster.Name, schema.GroupResource) (s
 // when it is deleted.
 var writeVerbs = []string{"create", "update", "patch", "delete", "deletecollection"}
 
-// countWrites keeps account of the writes that are under way. It comes after all
-// who change what a request is about.
+// countWrites keeps account of the writes that are under way, by what is stored. It
+// comes after all who change what a request is about.
 func (h *Hub) countWrites(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		info, ok := request.RequestInfoFrom(req.Context())
 		scope, _ := keyspace.ScopeFrom(req.Context())
 		workspace, single := scope.Workspace()
 		if ok && single && slices.Contains(writeVerbs, info.Verb) {
-			defer h.writes.Begin(inflight.Place{Workspace: workspace, Resource: schema.GroupResource{Group: info.APIGroup, Resource: info.Resource}})()
+			stored := claims.Stored(apisv1alpha2.GroupResource{Group: info.APIGroup, Resource: info.Resource})
+			defer h.writes.Begin(inflight.Place{Workspace: workspace, Resource: stored})()
 		}
 		next.ServeHTTP(w, req)
 	})
