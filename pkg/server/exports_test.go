@@ -201,10 +201,18 @@ func TestTenantsCannotForgeWhatIsBound(t *testing.T) {
 	if len(made.Status.BoundResources) != 0 {
 		t.Error("a status came with the creation")
 	}
-	made.Status = forged.Status
-	if _, err := client.APIBindings(alice, attacker).UpdateStatus(ctx, made, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) {
-		t.Errorf("writing the status of a binding: %v, want forbidden", err)
-	}
+	// The hub writes it meanwhile, and conflicts come before what is not allowed.
+	await(ctx, t, "writing the status of a binding is forbidden", func() error {
+		latest, err := client.APIBindings(alice, attacker).Get(ctx, made.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		latest.Status = forged.Status
+		if _, err := client.APIBindings(alice, attacker).UpdateStatus(ctx, latest, metav1.UpdateOptions{}); !apierrors.IsForbidden(err) {
+			return fmt.Errorf("got %v", err)
+		}
+		return nil
+	})
 	for name, hub := range map[string]*client.Hub{"alice": alice, "kcp-admin": admin} {
 		if _, err := client.APIResourceSchemas(hub, logicalcluster.SystemBoundCRDs.Path()).List(ctx, metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 			t.Errorf("%s reads the copies: %v, want forbidden", name, err)
