@@ -2,13 +2,9 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -26,13 +22,14 @@ import (
 // adoptionDeath is a step of an adoption at which the hub is to die. Each has a
 // workspace of its own with banners of its own.
 type adoptionDeath struct {
-	point string
-	name  string
+	moment
+	name string
 	// banners are the UIDs of the objects by name.
 	banners map[string]types.UID
 }
 
 func (d *adoptionDeath) path() logicalcluster.Path { return root.Join(d.name) }
+func (d *adoptionDeath) subject() string           { return d.name }
 
 var banners = schema.GroupVersionResource{Group: "example.io", Version: "v1", Resource: "banners"}
 
@@ -63,35 +60,22 @@ func TestHubDiesWhileAdopting(t *testing.T) {
 		}
 	}
 	var all []*adoptionDeath
-	for _, step := range failpoint.AdoptionSteps {
-		for _, point := range []string{step.Before(), step.After()} {
-			d := &adoptionDeath{point: point, name: fmt.Sprintf("z%02d", len(all))}
-			if err := m.prepareAdoption(limit(t), d, step == failpoint.MoveAdopted); err != nil {
-				t.Fatalf("%s: %v", d.point, err)
-			}
-			all = append(all, d)
+	for i, when := range momentsOf(failpoint.AdoptionSteps) {
+		d := &adoptionDeath{moment: when, name: fmt.Sprintf("z%02d", i)}
+		if err := m.prepareAdoption(limit(t), d); err != nil {
+			t.Fatalf("%s: %v", d, err)
 		}
+		all = append(all, d)
 	}
-	if err := m.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	for i, d := range all {
-		m.rise(t, failpoint.Env+"="+d.point+"@"+d.name)
-		if i > 0 {
-			m.checkAdoption(t, all[i-1])
-		}
-		m.dieWhileAdopting(t, d)
-	}
-	m.rise(t)
-	m.checkAdoption(t, all[len(all)-1])
+	dieOf(t, m, all, m.dieWhileAdopting, m.checkAdoption)
 	for _, d := range all {
 		m.checkAdopted(t, d)
 	}
 }
 
-// prepareAdoption makes a workspace with banners, of which many are more than are
-// moved before that is noted.
-func (m *mortal) prepareAdoption(ctx context.Context, d *adoptionDeath, many bool) error {
+// prepareAdoption makes a workspace with banners. Those that are moved are more than
+// are before that is noted.
+func (m *mortal) prepareAdoption(ctx context.Context, d *adoptionDeath) error {
 	if err := m.make(ctx, root, d.name); err != nil {
 		return err
 	}
@@ -103,7 +87,7 @@ func (m *mortal) prepareAdoption(ctx context.Context, d *adoptionDeath, many boo
 		return err
 	}
 	n := 20
-	if many {
+	if d.step == failpoint.MoveAdopted {
 		n = 1030
 	}
 	writing, ctx := errgroup.WithContext(ctx)
@@ -136,20 +120,9 @@ func (m *mortal) banners(ctx context.Context, d *adoptionDeath) (map[string]type
 	return found, nil
 }
 
-func (m *mortal) dieWhileAdopting(t *testing.T, d *adoptionDeath) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	err := m.post(ctx, d.path(), "/apis/apis.kcp.io/v1alpha2/apibindings", adoptingBinding)
-	var refused apierrors.APIStatus
-	if errors.As(err, &refused) {
-		t.Fatalf("%s: %v", d.point, err)
-	}
-	err = m.Wait(limit(t))
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("%s: the hub did not kill itself: %v", d.point, err)
-	}
+// dieWhileAdopting asks for what the hub is to die of.
+func (m *mortal) dieWhileAdopting(ctx context.Context, d *adoptionDeath) error {
+	return m.post(ctx, d.path(), "/apis/apis.kcp.io/v1alpha2/apibindings", adoptingBinding)
 }
 
 // checkAdoption waits until banners are served, and by the binding. Whenever they
@@ -163,7 +136,7 @@ func (m *mortal) checkAdoption(t *testing.T, d *adoptionDeath) {
 			return err
 		}
 		if diff := cmp.Diff(d.banners, found); diff != "" {
-			t.Fatalf("%s: banners (-before +now):\n%.2000s", d.point, diff)
+			t.Fatalf("%s: banners (-before +now):\n%.2000s", d, diff)
 		}
 		binding, err := client.APIBindings(m.shard, d.path()).Get(ctx, "banners", metav1.GetOptions{})
 		if err == nil && (binding.Status.Phase != apisv1alpha2.APIBindingPhaseBound || len(binding.Status.BoundResources) != 1) {
@@ -172,7 +145,7 @@ func (m *mortal) checkAdoption(t *testing.T, d *adoptionDeath) {
 		return err
 	})
 	if err != nil {
-		t.Errorf("%s: %v", d.point, err)
+		t.Errorf("%s: %v", d, err)
 	}
 }
 
@@ -188,7 +161,7 @@ func (m *mortal) checkAdopted(t *testing.T, d *adoptionDeath) {
 		return nil
 	})
 	if err != nil {
-		t.Errorf("%s: %v", d.point, err)
+		t.Errorf("%s: %v", d, err)
 	}
 	m.checkAdoption(t, d)
 	local, bound := 0, 0
@@ -202,6 +175,6 @@ func (m *mortal) checkAdopted(t *testing.T, d *adoptionDeath) {
 		}
 	}
 	if local != 0 || bound != len(d.banners) {
-		t.Errorf("%s: %d objects are left where the definition had them, and %d of %d are the binding's", d.point, local, bound, len(d.banners))
+		t.Errorf("%s: %d objects are left where the definition had them, and %d of %d are the binding's", d, local, bound, len(d.banners))
 	}
 }

@@ -31,19 +31,19 @@ import (
 // what somebody asked for when it does. held is whether an object in the workspace
 // has a finalizer.
 var deaths = []death{
-	{deed: toCreate, step: failpoint.CreateContent},
-	{deed: toCreate, step: failpoint.CreateCluster},
-	{deed: toCreate, step: failpoint.AmendWorkspace},
-	{deed: toRest, step: failpoint.AmendCluster},
-	{deed: toRest, step: failpoint.AmendWorkspace},
-	{deed: toRemove, step: failpoint.DeleteWorkspace},
-	{deed: toRemove, step: failpoint.AmendCluster},
-	{deed: toRemove, step: failpoint.AmendWorkspace},
-	{deed: toRemove, step: failpoint.DeleteObject, held: true},
-	{deed: toRemove, step: failpoint.PurgeObjects},
-	{deed: toRemove, step: failpoint.PurgeDefinitions},
-	{deed: toRemove, step: failpoint.PurgeCluster},
-	{deed: toRemove, step: failpoint.Release},
+	{deed: toCreate, moment: moment{step: failpoint.CreateContent}},
+	{deed: toCreate, moment: moment{step: failpoint.CreateCluster}},
+	{deed: toCreate, moment: moment{step: failpoint.AmendWorkspace}},
+	{deed: toRest, moment: moment{step: failpoint.AmendCluster}},
+	{deed: toRest, moment: moment{step: failpoint.AmendWorkspace}},
+	{deed: toRemove, moment: moment{step: failpoint.DeleteWorkspace}},
+	{deed: toRemove, moment: moment{step: failpoint.AmendCluster}},
+	{deed: toRemove, moment: moment{step: failpoint.AmendWorkspace}},
+	{deed: toRemove, moment: moment{step: failpoint.DeleteObject}, held: true},
+	{deed: toRemove, moment: moment{step: failpoint.PurgeObjects}},
+	{deed: toRemove, moment: moment{step: failpoint.PurgeDefinitions}},
+	{deed: toRemove, moment: moment{step: failpoint.PurgeCluster}},
+	{deed: toRemove, moment: moment{step: failpoint.Release}},
 }
 
 type deed string
@@ -57,22 +57,14 @@ const (
 // death is one row of the table. Each has a workspace of its own, whose name is
 // also its ID, with another below it.
 type death struct {
-	deed  deed
-	step  failpoint.Step
-	held  bool
-	after bool
-	name  string
+	deed deed
+	moment
+	held bool
+	name string
 }
 
 func (d death) String() string {
 	return fmt.Sprintf("%s, dead %s", d.deed, d.point())
-}
-
-func (d death) point() string {
-	if d.after {
-		return d.step.After()
-	}
-	return d.step.Before()
 }
 
 func (d death) path() logicalcluster.Path  { return root.Join(d.name) }
@@ -105,7 +97,9 @@ func TestHubDiesAtEveryStep(t *testing.T) {
 	for i, share := range shares {
 		t.Run(fmt.Sprintf("hub %d", i), func(t *testing.T) {
 			t.Parallel()
-			newMortal(t, fmt.Sprintf("mortal-%d-%d", run, i)).dieOf(t, share)
+			m := newMortal(t, fmt.Sprintf("mortal-%d-%d", run, i))
+			m.together(t, share, m.prepare)
+			dieOf(t, m, share, m.do, m.check)
 		})
 	}
 }
@@ -127,21 +121,64 @@ func newMortal(t *testing.T, name string) *mortal {
 	return &mortal{hub: h, shard: must(client.New(client.Unthrottled(config)))(t)}
 }
 
-func (m *mortal) dieOf(t *testing.T, all []death) {
-	m.together(t, all, m.prepare)
+// dying is a row that names the point at which the hub is to die, and for whom that
+// is armed.
+type dying interface {
+	point() string
+	subject() string
+}
+
+// moment is the point before a step, or after it.
+type moment struct {
+	step  failpoint.Step
+	after bool
+}
+
+func (m moment) point() string {
+	if m.after {
+		return m.step.After()
+	}
+	return m.step.Before()
+}
+
+func (m moment) String() string { return m.point() }
+
+// momentsOf are the points of some steps, in order.
+func momentsOf(steps []failpoint.Step) []moment {
+	var all []moment
+	for _, step := range steps {
+		all = append(all, moment{step, false}, moment{step, true})
+	}
+	return all
+}
+
+// dieOf has the hub die of each row: of what do asks for, which it may do before it
+// answers. check looks at what has become of it when the hub runs again.
+func dieOf[D dying](t *testing.T, m *mortal, all []D, do func(context.Context, D) error, check func(*testing.T, D)) {
+	t.Helper()
 	if err := m.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	for i, d := range all {
 		m.rise(t, failpoint.Env+"="+d.point()+"@"+d.subject())
 		if i > 0 {
-			m.check(t, all[i-1])
+			check(t, all[i-1])
 		}
-		m.do(t, d)
-		m.awaitDeath(t, d)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err := do(ctx, d)
+		cancel()
+		var refused apierrors.APIStatus
+		if errors.As(err, &refused) {
+			t.Fatalf("%v: %v", d, err)
+		}
+		err = m.Wait(limit(t))
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("%v: the hub did not kill itself: %v", d, err)
+		}
 	}
 	m.rise(t)
-	m.check(t, all[len(all)-1])
+	check(t, all[len(all)-1])
 }
 
 // rise starts the hub with env in its environment.
@@ -241,33 +278,16 @@ func again(ctx context.Context, try func() error) error {
 	}
 }
 
-// do asks for what the hub is to die of. It may die before it answers.
-func (m *mortal) do(t *testing.T, d death) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	var err error
+// do asks for what the hub is to die of.
+func (m *mortal) do(ctx context.Context, d death) error {
 	switch d.deed {
 	case toCreate:
-		err = m.ask(ctx, root, d.name)
+		return m.ask(ctx, root, d.name)
 	case toRest:
-		err = m.shard.REST().Patch(types.MergePatchType).AbsPath(d.path().RequestPath() + "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster").
+		return m.shard.REST().Patch(types.MergePatchType).AbsPath(d.path().RequestPath() + "/apis/core.kcp.io/v1alpha1/logicalclusters/cluster").
 			Body([]byte(`{"metadata":{"annotations":{"core.kcp.io/inactive":"true"}}}`)).Do(ctx).Error()
-	case toRemove:
-		err = client.Workspaces(m.shard, root).Delete(ctx, d.name, metav1.DeleteOptions{})
-	}
-	var refused apierrors.APIStatus
-	if errors.As(err, &refused) {
-		t.Fatalf("%s: %v", d, err)
-	}
-}
-
-func (m *mortal) awaitDeath(t *testing.T, d death) {
-	t.Helper()
-	err := m.Wait(limit(t))
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("%s: the hub did not kill itself: %v", d, err)
+	default:
+		return client.Workspaces(m.shard, root).Delete(ctx, d.name, metav1.DeleteOptions{})
 	}
 }
 

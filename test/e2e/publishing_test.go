@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"syscall"
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,16 +20,8 @@ import (
 // publishingDeath is a step of publishing at which the hub is to die. Each has a
 // subtree of two workspaces of its own, and a publication to it, of the same name.
 type publishingDeath struct {
-	step  failpoint.Step
-	after bool
-	name  string
-}
-
-func (d publishingDeath) String() string {
-	if d.after {
-		return d.step.After()
-	}
-	return d.step.Before()
+	moment
+	name string
 }
 
 func (d publishingDeath) root() logicalcluster.Path  { return root.Join(d.name) }
@@ -62,27 +51,14 @@ func TestHubDiesWhilePublishing(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t, fmt.Sprintf("publishing-%d", mortalRuns.Add(1)))
 	var all []publishingDeath
-	for _, step := range failpoint.PublishingSteps {
-		for _, after := range []bool{false, true} {
-			d := publishingDeath{step: step, after: after, name: fmt.Sprintf("y%02d", len(all))}
-			if err := m.preparePublishing(limit(t), d); err != nil {
-				t.Fatalf("%s: %v", d, err)
-			}
-			all = append(all, d)
+	for i, when := range momentsOf(failpoint.PublishingSteps) {
+		d := publishingDeath{when, fmt.Sprintf("y%02d", i)}
+		if err := m.preparePublishing(limit(t), d); err != nil {
+			t.Fatalf("%s: %v", d, err)
 		}
+		all = append(all, d)
 	}
-	if err := m.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	for i, d := range all {
-		m.rise(t, failpoint.Env+"="+d.String()+"@"+d.subject())
-		if i > 0 {
-			m.checkPublishing(t, all[i-1])
-		}
-		m.dieWhilePublishing(t, d)
-	}
-	m.rise(t)
-	m.checkPublishing(t, all[len(all)-1])
+	dieOf(t, m, all, m.dieWhilePublishing, m.checkPublishing)
 }
 
 func (m *mortal) publications() *client.APIPublicationClient {
@@ -127,28 +103,15 @@ func (m *mortal) complete(ctx context.Context, d publishingDeath, n int64) error
 	return nil
 }
 
-// dieWhilePublishing asks for what the hub is to die of, and waits until it has.
-func (m *mortal) dieWhilePublishing(t *testing.T, d publishingDeath) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	var err error
+// dieWhilePublishing asks for what the hub is to die of.
+func (m *mortal) dieWhilePublishing(ctx context.Context, d publishingDeath) error {
 	switch {
 	case d.withdraws():
-		err = m.publications().Delete(ctx, d.name, metav1.DeleteOptions{})
+		return m.publications().Delete(ctx, d.name, metav1.DeleteOptions{})
 	case d.step == failpoint.OpenPublished:
-		err = m.ask(ctx, d.root(), d.later().String())
+		return m.ask(ctx, d.root(), d.later().String())
 	default:
-		err = m.publish(ctx, d)
-	}
-	var refused apierrors.APIStatus
-	if errors.As(err, &refused) {
-		t.Fatalf("%s: %v", d, err)
-	}
-	err = m.Wait(limit(t))
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-		t.Fatalf("%s: the hub did not kill itself: %v", d, err)
+		return m.publish(ctx, d)
 	}
 }
 
