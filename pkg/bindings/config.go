@@ -196,7 +196,7 @@ func New(config Config) ([]loop.Controller, error) {
 func newKeeper(config Config, hub hub) *keeper {
 	k := &keeper{
 		Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{},
-		definitions: lru.New(keptDefinitions), verdicts: lru.New(keptVerdicts),
+		definitions: lru.New(keptDefinitions), verdicts: lru.New(keptVerdicts), migrations: newMigrations(),
 		rewrites: rate.NewLimiter(rewritesPerSecond, rewritesPerSecond),
 	}
 	for _, export := range config.Everywhere {

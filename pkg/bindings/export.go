@@ -17,6 +17,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/loop"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	conditionsv1alpha1 "github.com/atriumhub/atrium/sdk/apis/conditions/v1alpha1"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
@@ -64,7 +65,7 @@ func (k *keeper) reconcileExport(ctx context.Context, key logicalcluster.Key) (l
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), condition)
 	k.tellView(key, &status)
 	k.tellStorage(key.Workspace, export, &status)
-	k.tellLag(key, export, &status)
+	k.tellSchemas(key, export, &status)
 	if err := k.ensureSlice(ctx, key, export); err != nil {
 		return loop.Result{}, err
 	}
@@ -138,6 +139,31 @@ func (k *keeper) identityHash(ctx context.Context, workspace logicalcluster.Name
 		return "", fmt.Errorf("%w: secret %s/%s was changed: %s", errIdentity, ref.Namespace, ref.Name, advice)
 	}
 	return hash, nil
+}
+
+// tellSchemas writes into the status of an export how its schemas are, and how many of
+// its bindings have them.
+func (k *keeper) tellSchemas(key logicalcluster.Key, export *apisv1alpha2.APIExport, status *apisv1alpha2.APIExportStatus) {
+	where, ok := k.Resolve(key.Workspace.Path())
+	if !ok || k.natives[where.Path.Join(key.Name).String()] {
+		return
+	}
+	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), upToDate(k.survey(where, export), k.pathOf), k.schemasValid(where, export))
+}
+
+// schemasValid says whether an export can be bound as far as its own schemas go,
+// also while nobody tries. What they describe was judged when they were written.
+func (k *keeper) schemasValid(where Workspace, export *apisv1alpha2.APIExport) conditionsv1alpha1.Condition {
+	var offers []offer
+	for _, resource := range export.Spec.Resources {
+		schema, _ := k.Schemas.Get(logicalcluster.Key{Workspace: where.Name, Name: resource.Schema})
+		offers = append(offers, offerOf(where, resource, schema, &definition{}))
+	}
+	valid := conditionsv1alpha1.True(publicationv1alpha1.ExportSchemasValid)
+	if trouble := troubles(offers); len(trouble) > 0 {
+		return conditionsv1alpha1.False(valid.Type, conditionsv1alpha1.ConditionSeverityError, apisv1alpha2.APIResourceSchemaInvalidReason, "%s", few(trouble))
+	}
+	return valid
 }
 
 // listenToSecrets wakes those whose identity secret changes, or goes.

@@ -83,7 +83,7 @@ func (k *keeper) reconcileMigration(ctx context.Context, key logicalcluster.Key)
 			result.After = nextTurn
 			break
 		}
-		if wait > 0 && (result.After == 0 || wait < result.After) {
+		if result.After == 0 || wait < result.After {
 			result.After = wait
 		}
 	}
@@ -139,7 +139,7 @@ func storedOnlyIn(bound *apisv1alpha2.BoundAPIResource, version string) bool {
 }
 
 // migrate goes on with one migrant until it is done or the turn is over. It returns
-// when to go on, 0 when all is done.
+// when to look at it again.
 func (k *keeper) migrate(ctx context.Context, m migrant, until time.Time) (time.Duration, error) {
 	p, begun := k.migrations.of(m.passKey)
 	if !begun || p.passTarget != m.passTarget {

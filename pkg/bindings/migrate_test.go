@@ -324,7 +324,7 @@ func TestMigrateGoesOn(t *testing.T) {
 	m := newMigratory(t, 2)
 	m.stuck["one"] = true
 	m.migrate()
-	m.keeper.migrations = migrations{}
+	m.keeper.migrations = newMigrations()
 	m.stuck = nil
 	want := &publicationv1alpha1.StorageMigrationStatus{Version: "v2", Migrated: 2, Objects: 4}
 	m.keeper.rollouts.Enqueue(logicalcluster.Key{Workspace: "compute", Name: "r"})

@@ -1,11 +1,13 @@
 package bindings
 
 import (
+	"maps"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
 
 	"github.com/atriumhub/atrium/pkg/inflight"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
@@ -16,10 +18,17 @@ import (
 // migrations remembers how far the objects of bindings are that are being rewritten.
 // After a restart passes begin anew, and find what was rewritten so.
 type migrations struct {
-	mu     sync.Mutex
-	passes map[passKey]pass
-	// objects counts what was rewritten.
-	objects map[migrationKey]int64
+	mu      sync.Mutex
+	passes  map[passKey]pass
+	objects *lru.Cache // migrationKey → how many were rewritten, as int64
+}
+
+// keptCounts is of how many rollouts of resources it is known how much was rewritten.
+// The status of others is a moment older.
+const keptCounts = 4096
+
+func newMigrations() migrations {
+	return migrations{passes: map[passKey]pass{}, objects: lru.New(keptCounts)}
 }
 
 // passKey is a resource of a binding.
@@ -85,9 +94,6 @@ func (m *migrations) of(key passKey) (pass, bool) {
 func (m *migrations) begin(key passKey, p pass) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.passes == nil {
-		m.passes = map[passKey]pass{}
-	}
 	m.passes[key] = p
 }
 
@@ -104,42 +110,22 @@ func (m *migrations) put(key passKey, p pass) {
 func (m *migrations) drop(binding logicalcluster.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key := range m.passes {
-		if key.binding == binding {
-			delete(m.passes, key)
-		}
-	}
+	maps.DeleteFunc(m.passes, func(key passKey, _ pass) bool { return key.binding == binding })
 }
 
-func (m *migrations) count(key migrationKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.note(key, m.objects[key]+1)
-}
+// count notes that an object was rewritten.
+func (m *migrations) count(key migrationKey) { m.add(key, 0, 1) }
 
 // counted returns how many objects were rewritten, those included that another
 // process has said before.
-func (m *migrations) counted(key migrationKey, before int64) int64 {
+func (m *migrations) counted(key migrationKey, before int64) int64 { return m.add(key, before, 0) }
+
+func (m *migrations) add(key migrationKey, atLeast, more int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.note(key, max(m.objects[key], before))
-	return m.objects[key]
-}
-
-func (m *migrations) note(key migrationKey, objects int64) {
-	if m.objects == nil {
-		m.objects = map[migrationKey]int64{}
-	}
-	m.objects[key] = objects
-}
-
-// forget is for a rollout that is gone.
-func (m *migrations) forget(rollout logicalcluster.Key) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for key := range m.objects {
-		if key.rollout == rollout {
-			delete(m.objects, key)
-		}
-	}
+	known, _ := m.objects.Get(key)
+	n, _ := known.(int64)
+	n = max(n, atLeast) + more
+	m.objects.Add(key, n)
+	return n
 }

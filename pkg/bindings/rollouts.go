@@ -31,8 +31,6 @@ func (k *keeper) listenForEvolution() {
 	k.Rollouts.OnChange(func(before, after *publicationv1alpha1.SchemaRollout, key logicalcluster.Key) {
 		if after != nil {
 			k.rollouts.Enqueue(key)
-		} else {
-			k.migrations.forget(key)
 		}
 		if before != nil && after != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec) && before.DeletionTimestamp.Equal(after.DeletionTimestamp) {
 			return
@@ -118,33 +116,6 @@ func (k *keeper) tellRollouts(export logicalcluster.Key) {
 	}
 }
 
-// tellLag writes into the status of an export how its bindings are.
-func (k *keeper) tellLag(key logicalcluster.Key, export *apisv1alpha2.APIExport, status *apisv1alpha2.APIExportStatus) {
-	where, ok := k.Resolve(key.Workspace.Path())
-	if !ok || k.natives[where.Path.Join(key.Name).String()] {
-		return
-	}
-	status.Conditions = conditionsv1alpha1.Set(status.Conditions, k.Clock.Now(), upToDate(k.survey(where, export), k.pathOf), k.schemasValid(where, export))
-}
-
-// schemasValid says whether an export can be bound as far as its own schemas go,
-// also while nobody tries. What they describe was judged when they were written.
-func (k *keeper) schemasValid(where Workspace, export *apisv1alpha2.APIExport) conditionsv1alpha1.Condition {
-	var offers []offer
-	for _, resource := range export.Spec.Resources {
-		schema, found := k.Schemas.Get(logicalcluster.Key{Workspace: where.Name, Name: resource.Schema})
-		if !found {
-			schema = nil
-		}
-		offers = append(offers, offerOf(where, resource, schema, &definition{}))
-	}
-	valid := conditionsv1alpha1.True(publicationv1alpha1.ExportSchemasValid)
-	if trouble := troubles(offers); len(trouble) > 0 {
-		return conditionsv1alpha1.False(valid.Type, conditionsv1alpha1.ConditionSeverityError, apisv1alpha2.APIResourceSchemaInvalidReason, "%s", few(trouble))
-	}
-	return valid
-}
-
 func (k *keeper) pathOf(workspace logicalcluster.Name) string {
 	if where, ok := k.Resolve(workspace.Path()); ok {
 		return where.Path.String()
@@ -197,19 +168,18 @@ func (k *keeper) rolloutStatus(where Workspace, rollout *publicationv1alpha1.Sch
 		}
 	}
 	sumUp(&status, rollout.Spec.Resources)
-	said := []conditionsv1alpha1.Condition{valid, complete(&status, rollout.Spec.Paused)}
+	conditions, said := rollout.DeepCopy().Status.Conditions, []conditionsv1alpha1.Condition{valid, complete(&status, rollout.Spec.Paused)}
 	if migratesAny(rollout) {
 		said = append(said, migrated(&status, rollout.Spec.Paused))
+	} else {
+		conditions = conditionsv1alpha1.Remove(conditions, publicationv1alpha1.SchemaRolloutStorageMigrated)
 	}
 	for i := range said {
 		if valid.Reason != "" {
 			said[i] = because(valid, said[i].Type)
 		}
 	}
-	before := slices.DeleteFunc(rollout.DeepCopy().Status.Conditions, func(c conditionsv1alpha1.Condition) bool {
-		return c.Type == publicationv1alpha1.SchemaRolloutStorageMigrated && !migratesAny(rollout)
-	})
-	conditions := conditionsv1alpha1.Set(before, k.Clock.Now(), said...)
+	conditions = conditionsv1alpha1.Set(conditions, k.Clock.Now(), said...)
 	status.Conditions = conditionsv1alpha1.Set(conditions, k.Clock.Now(), conditionsv1alpha1.Summary(conditions, conditionsv1alpha1.ReadyCondition, valid.Type))
 	return status
 }
