@@ -143,7 +143,7 @@ func (a *adopted) pending(name string) *apisv1alpha2.APIBinding {
 func (a *adopted) unbind(name string) {
 	a.t.Helper()
 	a.deletePending(name)
-	a.awaitGone(name)
+	awaitUnbound(a.ctx, a.t, a.alice, a.consumer, name)
 }
 
 func (a *adopted) deletePending(name string) {
@@ -151,17 +151,6 @@ func (a *adopted) deletePending(name string) {
 	await(a.ctx, a.t, "binding "+name+" is deleted as it is", func() error {
 		as := metav1.Preconditions{ResourceVersion: &a.pending(name).ResourceVersion}
 		return client.APIBindings(a.alice, a.consumer).Delete(a.ctx, name, metav1.DeleteOptions{Preconditions: &as})
-	})
-}
-
-func (a *adopted) awaitGone(name string) {
-	a.t.Helper()
-	await(a.ctx, a.t, "binding "+name+" is gone", func() error {
-		_, err := client.APIBindings(a.alice, a.consumer).Get(a.ctx, name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("%w", err)
 	})
 }
 
@@ -338,7 +327,7 @@ func TestAdoptionInHostileHands(t *testing.T) {
 			if err != nil && !apierrors.IsNotFound(err) {
 				a.t.Fatal(err)
 			}
-			a.awaitGone("b")
+			awaitUnbound(a.ctx, a.t, a.alice, a.consumer, "b")
 			a.bind("b", "gizmos")
 			a.expect("b", a.before)
 		},

@@ -201,12 +201,7 @@ func TestClaimsComeAndGoUnderAWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectEvents(ctx, t, seen, "DELETED "+two+"theirs", "DELETED "+two+"kube-root-ca.crt")
-	await(ctx, t, "the binding is gone", func() error {
-		if _, err := client.APIBindings(as(t, "base"), m.consumers[1]).Get(ctx, "gizmos", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("%v", err)
-		}
-		return nil
-	})
+	awaitUnbound(ctx, t, as(t, "base"), m.consumers[1], "gizmos")
 }
 
 // The provider withdraws a claim: the labels go, and so does what is noted down.

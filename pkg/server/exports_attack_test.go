@@ -151,10 +151,10 @@ func TestURLsOfAViewThatMeanNothing(t *testing.T) {
 		}
 	}
 	// What names a consumer that is none is answered like one that has not bound it.
-	for _, verb := range []string{"0123456789abcdef", logicalcluster.From(m.export).String()} {
-		_, err := m.in(t, verb).Create(ctx, newGizmo(group, "x", 1), metav1.CreateOptions{})
+	for _, id := range []string{"0123456789abcdef", logicalcluster.From(m.export).String()} {
+		_, err := m.in(t, id).Create(ctx, newGizmo(group, "x", 1), metav1.CreateOptions{})
 		if !apierrors.IsForbidden(err) {
-			t.Errorf("writing to %s: %v", verb, err)
+			t.Errorf("writing to %s: %v", id, err)
 		}
 	}
 }

@@ -114,6 +114,17 @@ func awaitBound(ctx context.Context, t *testing.T, hub *client.Hub, path logical
 	return awaitCondition(ctx, t, hub, path, name, conditionsv1alpha1.ReadyCondition, "True")
 }
 
+// awaitUnbound waits until a binding is gone.
+func awaitUnbound(ctx context.Context, t *testing.T, hub *client.Hub, path logicalcluster.Path, name string) {
+	t.Helper()
+	await(ctx, t, "binding "+name+" is gone", func() error {
+		if _, err := client.APIBindings(hub, path).Get(ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("still there: %v", err)
+		}
+		return nil
+	})
+}
+
 func newGizmo(group, name string, size int64) *unstructured.Unstructured {
 	spec := map[string]any{}
 	if size != 0 {
@@ -305,13 +316,7 @@ func TestUnbindRemovesContent(t *testing.T) {
 	if _, err := gizmosAt(admin, consumer, group).Patch(ctx, "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the binding is gone", func() error {
-		_, err := client.APIBindings(admin, consumer).Get(ctx, "gizmos", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("still there, %w", err)
-	})
+	awaitUnbound(ctx, t, admin, consumer, "gizmos")
 	if left := storedOf(ctx, t, workspace.Spec.Cluster, group); left != 0 {
 		t.Errorf("%d gizmos are left in the store", left)
 	}
@@ -336,13 +341,7 @@ func TestDeletedWorkspacesLeaveNoBoundObjects(t *testing.T) {
 	if err := client.Workspaces(admin, "root").Delete(ctx, workspace.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the workspace is gone", func() error {
-		_, err := client.Workspaces(admin, "root").Get(ctx, workspace.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("still there, %w", err)
-	})
+	awaitGone(t, workspace.Name)
 	// As a hub that has just started would look for them.
 	place := boundPlace{gizmos(group).GroupResource(), export.Status.IdentityHash}
 	if err := shared.hub.stores.bound(place.identity).Define(place.resource); err != nil {
@@ -742,24 +741,12 @@ func TestAnExportIsGone(t *testing.T) {
 	if err := client.Workspaces(admin, "root").Delete(ctx, provider.Base(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the workspace of the exports is gone", func() error {
-		_, err := client.Workspaces(admin, "root").Get(ctx, provider.Base(), metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("%w", err)
-	})
+	awaitGone(t, provider.Base())
 	check("the workspace")
 	if err := client.APIBindings(alice, consumer).Delete(ctx, "bounded", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "who is locked out unbinds", func() error {
-		_, err := client.APIBindings(alice, consumer).Get(ctx, "bounded", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("%w", err)
-	})
+	awaitUnbound(ctx, t, alice, consumer, "bounded") // also who is locked out
 }
 
 // Two exports with one identity offer the same objects: who changes over from one

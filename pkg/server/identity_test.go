@@ -444,13 +444,7 @@ func TestAWorkspaceOfTheSameName(t *testing.T) {
 	if err := workspaces.Delete(ctx, workspace.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the workspace is gone", func() error {
-		_, err := workspaces.Get(ctx, workspace.Name, metav1.GetOptions{})
-		if !apierrors.IsNotFound(err) {
-			return fmt.Errorf("expected not found, got %v", err)
-		}
-		return nil
-	})
+	awaitGone(t, workspace.Name)
 	again := &tenancyv1alpha1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: workspace.Name}}
 	if _, err := workspaces.Create(ctx, again, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

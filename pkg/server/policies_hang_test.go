@@ -161,16 +161,10 @@ func TestProvidersWhoseWebhooksHang(t *testing.T) {
 			return nil
 		},
 		"unbinding": func() error {
-			bindings := client.APIBindings(b.hub, b.path)
-			if err := bindings.Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
+			if err := client.APIBindings(b.hub, b.path).Delete(ctx, "gizmos", metav1.DeleteOptions{}); err != nil {
 				return err
 			}
-			await(ctx, t, "unbound", func() error {
-				if _, err := bindings.Get(ctx, "gizmos", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-					return fmt.Errorf("still there: %v", err)
-				}
-				return nil
-			})
+			awaitUnbound(ctx, t, b.hub, b.path, "gizmos")
 			return nil
 		},
 	} {

@@ -282,13 +282,7 @@ func TestWithdrawnObjects(t *testing.T) {
 	if err := client.APIBindings(admin, consumer).Delete(ctx, "cloud", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	await(ctx, t, "the binding is gone", func() error {
-		_, err := client.APIBindings(admin, consumer).Get(ctx, "cloud", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("still there: %v", err)
-	})
+	awaitUnbound(ctx, t, admin, consumer, "cloud")
 	if _, err := originals.Get(ctx, "small", metav1.GetOptions{}); err != nil {
 		t.Errorf("the provider's object: %v", err)
 	}

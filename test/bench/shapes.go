@@ -123,9 +123,9 @@ func established(crd *unstructured.Unstructured) bool {
 }
 
 // describeAll reads what a client reads that comes to a workspace for the first
-// time, and lists what was installed there.
+// time.
 func (l *lab) describeAll(ctx context.Context, h *hub) error {
-	l.say.printf("reading discovery, OpenAPI and objects in each")
+	l.say.printf("reading discovery and OpenAPI in each")
 	return share(ctx, l.options.clients, 0, l.options.alike, func(ctx context.Context, i int) error {
 		workspace := h.admin.Kubernetes(root.Join(workspaceName(i))).Discovery()
 		if _, _, err := workspace.ServerGroupsAndResources(); err != nil {
