@@ -15,6 +15,11 @@ func Prepare(cmd *cobra.Command, streams Streams) {
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			if wrong := cmd.ValidateArgs(words); wrong != nil {
+				return wrong // The flag is that of the command that was misspelt.
+			}
+		}
 		return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
 	})
 }
@@ -32,6 +37,20 @@ func Args(least, most int, what string) cobra.PositionalArgs {
 		}
 		return fmt.Errorf("'%s' takes %s, but got %s: see '%s --help'", cmd.CommandPath(), what, got, cmd.CommandPath())
 	}
+}
+
+// Subcommand checks that a command which only holds others was given none that it
+// does not have, and says which ones are called alike.
+func Subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	hint := fmt.Sprintf("see '%s --help'", cmd.CommandPath())
+	if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
+		hint = fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), strings.Join(alike, "' or '"+cmd.CommandPath()+" "))
+	}
+	return fmt.Errorf("'%s' has no command %q: %s", cmd.CommandPath(), args[0], hint)
 }
 
 // Main runs a command and returns the exit code: 0, or 1 after an error, which

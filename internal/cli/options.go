@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
@@ -94,7 +95,11 @@ func (o *Options) Load(streams Streams) (*Session, error) {
 	if o.Context != "" {
 		raw.CurrentContext = o.Context
 	}
-	if err := checkContext(&raw, rules.GetLoadingPrecedence()); err != nil {
+	files := rules.GetLoadingPrecedence()
+	if !slices.ContainsFunc(files, exists) {
+		return nil, fmt.Errorf("no kubeconfig at %s: name a hub's with --kubeconfig or $KUBECONFIG", strings.Join(files, ", "))
+	}
+	if err := checkContext(&raw, files); err != nil {
 		return nil, err
 	}
 	config, err := loader.ClientConfig()
@@ -104,6 +109,11 @@ func (o *Options) Load(streams Streams) (*Session, error) {
 	config = client.Unthrottled(config)
 	config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	return newSession(raw, config, rules, o.WorkspacePath), nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // Open is Load together with a client for the hub.

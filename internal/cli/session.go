@@ -179,13 +179,22 @@ func awaitHome(ctx context.Context, workspaces *client.WorkspaceClient) (home *t
 		if apierrors.IsServiceUnavailable(err) {
 			return false, nil
 		}
-		// A hub may leave the phase of what it makes up to us.
-		return err == nil && (home.Status.Phase == "" || home.Status.Phase == corev1alpha1.LogicalClusterPhaseReady), err
+		return err == nil && canBeEntered(home.Status.Phase), err
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		return nil, fmt.Errorf("your home workspace is not ready after %s: try again a little later, or name another workspace, such as 'kubectl ws :root'", homePatience)
 	}
 	return home, err
+}
+
+// canBeEntered reports whether there is nothing to wait for. A hub may leave the phase of
+// what it makes up to us; what was put to rest is woken from inside.
+func canBeEntered(phase corev1alpha1.LogicalClusterPhaseType) bool {
+	switch phase {
+	case "", corev1alpha1.LogicalClusterPhaseReady, corev1alpha1.LogicalClusterPhaseInactive:
+		return true
+	}
+	return false
 }
 
 // noHome reports whether the hub refused a request because it has no home

@@ -190,6 +190,7 @@ func (c *bindCommand) awaitBinding(ctx context.Context, bindings *client.APIBind
 	why, err := waiting[*apisv1alpha2.APIBinding, *apisv1alpha2.APIBindingList]{
 		objects: bindings, name: name, judge: judgeBinding, deadline: deadline, after: c.env.after,
 		slow: printSlow(c.env.streams.ErrOut, fmt.Sprintf("APIBinding %q", name)),
+		left: fmt.Sprintf("APIBinding %q is there and goes on by itself; run this again for the placement, or 'kubectl delete apibinding %s' takes it away", name, name),
 	}.wait(ctx)
 	if errors.Is(err, errTimeout) {
 		return fmt.Errorf("APIBinding %s is not bound to APIExport %q yet: %s", name, e, why)
@@ -226,9 +227,10 @@ func (c *bindCommand) place(ctx context.Context, s *session, wanted *schedulingv
 	why, err := waiting[*schedulingv1alpha1.Placement, *schedulingv1alpha1.PlacementList]{
 		objects: placements, name: wanted.Name, judge: judgePlacement, deadline: deadline, after: c.env.after,
 		slow: printSlow(c.env.streams.ErrOut, fmt.Sprintf("Placement %q", wanted.Name)),
+		left: fmt.Sprintf("placement %q is there and goes on by itself; 'kubectl delete placement %s' takes it away", wanted.Name, wanted.Name),
 	}.wait(ctx)
 	if errors.Is(err, errTimeout) {
-		return fmt.Errorf("placement %q not ready: %s; it becomes ready by itself when this is mended", wanted.Name, why)
+		return fmt.Errorf("placement %q not ready: %s; it becomes ready by itself when this is mended, or delete it with 'kubectl delete placement %s'", wanted.Name, why, wanted.Name)
 	}
 	if err != nil {
 		return err

@@ -176,6 +176,7 @@ func (c *bindExportCommand) await(ctx context.Context, bindings *client.APIBindi
 			return judgeBinding(b)
 		},
 		slow: printSlow(c.env.streams.ErrOut, fmt.Sprintf("APIBinding %q", name)),
+		left: fmt.Sprintf("APIBinding %q is there and goes on by itself; 'kubectl delete apibinding %s' takes it away", name, name),
 	}.wait(ctx)
 	if errors.Is(err, errTimeout) {
 		return nil, fmt.Errorf("could not bind %s within %s: %s; it is bound by itself when this is mended, or delete it with 'kubectl delete apibinding %s'", name, c.timeout, why, name)

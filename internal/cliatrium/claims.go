@@ -31,14 +31,14 @@ the workspace. Only what was accepted is granted, and only while it is.`,
   # let the provider of one binding use secrets, and take that back
   kubectl atrium claims accept databases --resource secrets
   kubectl atrium claims reject databases --resource secrets`,
-		Args:         cli.Args(0, 0, "a command; see 'kubectl atrium claims --help'"),
+		Args:         cli.Subcommand,
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	get := &cobra.Command{
 		Use:          "get",
 		Short:        "Show permission claims",
-		Args:         cli.Args(0, 0, "a command; see 'kubectl atrium claims get --help'"),
+		Args:         cli.Subcommand,
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

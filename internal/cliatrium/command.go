@@ -29,7 +29,7 @@ func newCommand(env environment) *cobra.Command {
 providers claim; register child clusters with the hub, take them out of service and
 back, and make workspaces able to run workloads on them.`,
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl atrium"},
-		Args:              cli.Args(0, 0, "a command; see 'kubectl atrium --help'"),
+		Args:              cli.Subcommand,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -69,7 +69,7 @@ func newBind(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:          "bind",
 		Short:        "Make APIs of other workspaces available in this one",
-		Args:         cli.Args(0, 0, "a command; see 'kubectl atrium bind --help'"),
+		Args:         cli.Subcommand,
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -100,7 +100,7 @@ func newWorkload(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:          "workload",
 		Short:        "Take child clusters out of service and back",
-		Args:         cli.Args(0, 0, "a command; see 'kubectl atrium workload --help'"),
+		Args:         cli.Subcommand,
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -229,6 +229,7 @@ func (c *publishCommand) await(ctx context.Context, publications *client.APIPubl
 			return judgePublication(p)
 		},
 		slow: printSlow(c.env.streams.ErrOut, fmt.Sprintf("APIPublication %q", name)),
+		left: fmt.Sprintf("the hub goes on publishing; 'kubectl get apipublication %s -w' shows how far it is, and 'kubectl delete apipublication %s' takes it back", name, name),
 	}.wait(ctx)
 	if errors.Is(err, errTimeout) {
 		return fmt.Errorf("apipublication %s is not done after %s: %s; the hub goes on, and 'kubectl get apipublication %s -w' shows how far it is", name, c.timeout, why, name)

@@ -24,7 +24,7 @@ func newCRD(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:          "crd",
 		Short:        "Turn CustomResourceDefinitions into what APIExports offer",
-		Args:         cli.Args(0, 0, "a command; see 'kubectl atrium crd --help'"),
+		Args:         cli.Subcommand,
 		SilenceUsage: true,
 		RunE:         func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

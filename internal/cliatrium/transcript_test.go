@@ -28,6 +28,7 @@ import (
 //	refuse   resources that the user may not touch from now on
 //	put      <workspace>/<path of an object>, then the object, as YAML
 //	atrium   the words after "kubectl atrium"; prints what it prints
+//	interrupted the same, with Ctrl-C as soon as it waits
 //	complete what is typed so far, the unfinished word last; prints what fits
 //	offline  the same as atrium, for commands that ask no hub; prints "(---)" for "---"
 //	stored   <workspace>/<path of an object>; prints it
@@ -99,12 +100,15 @@ func (s *scene) do(t *testing.T, d *datadriven.TestData) string {
 	case "file":
 		return s.file(t, lines[0], rest)
 	case "atrium":
-		return s.run(append(split(d.Input), "--kubeconfig", s.kubeconfig))
+		return s.run(t.Context(), nil, append(split(d.Input), "--kubeconfig", s.kubeconfig))
+	case "interrupted":
+		ctx, interrupt := context.WithCancel(t.Context())
+		return s.run(ctx, interrupt, append(split(d.Input), "--kubeconfig", s.kubeconfig))
 	case "complete":
 		words := split(d.Input)
-		return s.run(slices.Concat([]string{"__complete"}, words[:len(words)-1], []string{"--kubeconfig", s.kubeconfig}, words[len(words)-1:]))
+		return s.run(t.Context(), nil, slices.Concat([]string{"__complete"}, words[:len(words)-1], []string{"--kubeconfig", s.kubeconfig}, words[len(words)-1:]))
 	case "offline":
-		return strings.ReplaceAll(s.run(split(d.Input)), "---\n", "(---)\n")
+		return strings.ReplaceAll(s.run(t.Context(), nil, split(d.Input)), "---\n", "(---)\n")
 	default:
 		t.Fatalf("unknown command %q", d.Cmd)
 	}
@@ -153,8 +157,8 @@ func (s *scene) file(t *testing.T, name, content string) string {
 	return info.Mode().String() + "\n" + s.outside(string(data))
 }
 
-// run runs the plugin. Whenever it waits, time is up.
-func (s *scene) run(words []string) string {
+// run runs the plugin. Whenever it waits, time is up, or it is interrupted.
+func (s *scene) run(ctx context.Context, interrupt func(), words []string) string {
 	var out, errOut bytes.Buffer
 	s.hub.forgetWatches()
 	env := environment{
@@ -162,6 +166,9 @@ func (s *scene) run(words []string) string {
 		now:     func() time.Time { return s.hub.now },
 		after: func(d time.Duration) <-chan time.Time {
 			if d == patience {
+				if interrupt != nil {
+					interrupt()
+				}
 				return nil
 			}
 			if d == reconnect {
@@ -174,7 +181,7 @@ func (s *scene) run(words []string) string {
 	}
 	cmd := newCommand(env)
 	cmd.SetArgs(words)
-	code := cli.Main(context.Background(), cmd)
+	code := cli.Main(ctx, cmd)
 	text := s.outside(out.String())
 	if errOut.Len() > 0 {
 		text += "stderr: " + strings.TrimSpace(s.outside(errOut.String())) + "\n"

@@ -36,11 +36,21 @@ type waiting[T client.Object, L runtime.Object] struct {
 	after    func(time.Duration) <-chan time.Time
 	// slow is told once, when patience is over, and then whatever is new.
 	slow func(why string)
+	// left says how things stand when the user does not wait any more.
+	left string
 }
 
 // wait watches until the object is as it should be. When the time is up it
 // returns why it is not, with errTimeout.
 func (w waiting[T, L]) wait(ctx context.Context) (why string, err error) {
+	why, err = w.watch(ctx)
+	if err != nil && ctx.Err() != nil {
+		return why, fmt.Errorf("interrupted: %s", w.left)
+	}
+	return why, err
+}
+
+func (w waiting[T, L]) watch(ctx context.Context) (why string, err error) {
 	impatient, told := w.after(patience), false
 	why = "the hub has not looked at it yet"
 	for {

@@ -117,6 +117,8 @@ func (c *deleteCommand) find(ctx context.Context, session *cli.Session, hub *cli
 			continue
 		case apierrors.IsNotFound(err):
 			return nil, fmt.Errorf("workspace %q not found: nothing was deleted", path.String())
+		case apierrors.IsForbidden(err) && cli.ParseDestination(name, c.env.home()).Where == cli.ToHome:
+			return nil, fmt.Errorf("home workspace %q is deleted in root, where you know it as ~: 'kubectl ws :root', then \"kubectl delete workspace '~' --wait=false\"; nothing was deleted", path.String())
 		case err != nil:
 			return nil, fmt.Errorf("looking for workspace %q: %w", path.String(), err)
 		}

@@ -3,6 +3,7 @@ package cliws
 import (
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -138,7 +139,11 @@ func (h *fakeHub) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case ws == nil || ws.denied:
 		// As a real hub does: names cannot be probed.
-		writeError(w, apierrors.NewForbidden(schema.GroupResource{}, "", fmt.Errorf("access denied")))
+		reason := "access denied"
+		if rest == "apis" {
+			reason = fmt.Sprintf(`User "bob" cannot get path "/apis": access to workspace %q denied: ask its administrator`, path)
+		}
+		writeError(w, apierrors.NewForbidden(schema.GroupResource{}, "", errors.New(reason)))
 	case ws.unready:
 		writeError(w, apierrors.NewServiceUnavailable("the workspace is Initializing"))
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -134,6 +135,10 @@ func (c *useCommand) warn(ctx context.Context, session *cli.Session) {
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 		return
 	}
+	if apierrors.IsServiceUnavailable(err) {
+		fmt.Fprintf(c.env.streams.ErrOut, "Warning: %v\n", err)
+		return
+	}
 	if err != nil {
 		fmt.Fprintf(c.env.streams.ErrOut, "error checking APIBindings: %v\n", cli.Explain(err, session.Base))
 		return
@@ -212,11 +217,21 @@ func verdict(path logicalcluster.Path, probe, lookup error) error {
 	case apierrors.IsForbidden(probe) && apierrors.IsNotFound(lookup), apierrors.IsNotFound(probe):
 		return fmt.Errorf("workspace %q not found", path.String())
 	case apierrors.IsForbidden(probe):
-		return fmt.Errorf("access to workspace %q denied", path.String())
+		return denied(path, probe)
 	case apierrors.IsServiceUnavailable(probe):
 		return fmt.Errorf("workspace %q cannot be entered now: %w", path.String(), probe)
 	}
 	return fmt.Errorf("asking for workspace %q: %w", path.String(), probe)
+}
+
+// denied is a refusal with the reason of the hub, which says who can change that.
+func denied(path logicalcluster.Path, probe error) error {
+	text := fmt.Sprintf("access to workspace %q denied", path.String())
+	_, reason, _ := strings.Cut(probe.Error(), `cannot get path "/apis": `)
+	if reason = strings.TrimPrefix(reason, text+": "); reason != "" {
+		text += ": " + reason
+	}
+	return errors.New(text)
 }
 
 // saveContext adds a context to the kubeconfig and says so.
