@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -234,20 +235,11 @@ func TestAdoptionInHostileHands(t *testing.T) {
 			a.expect("", a.before)
 		},
 		"gizmos are made and deleted": func(a *adopted) {
-			stop, done := make(chan struct{}), make(chan map[string]types.UID)
+			writing, stop := context.WithCancel(a.ctx)
+			done := make(chan map[string]types.UID, 1)
 			go func() {
-				want := map[string]types.UID{}
-				for name, uid := range a.before {
-					want[name] = uid
-				}
-				objects := gizmosAt(a.alice, a.consumer, a.group)
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						done <- want
-						return
-					default:
-					}
+				want, objects := maps.Clone(a.before), gizmosAt(a.alice, a.consumer, a.group)
+				for i := 0; writing.Err() == nil; i++ {
 					made, err := objects.Create(a.ctx, newGizmo(a.group, fmt.Sprintf("n%d", i), 1), metav1.CreateOptions{})
 					if err != nil {
 						continue
@@ -257,10 +249,11 @@ func TestAdoptionInHostileHands(t *testing.T) {
 						delete(want, made.GetName())
 					}
 				}
+				done <- want
 			}()
 			a.bind("b", "gizmos")
 			awaitBound(a.ctx, a.t, a.alice, a.consumer, "b")
-			close(stop)
+			stop()
 			want := <-done
 			if len(want) <= len(a.before) {
 				a.t.Fatal("none was made")

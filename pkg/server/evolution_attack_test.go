@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -45,27 +46,23 @@ func TestManyRollouts(t *testing.T) {
 	}
 	e.awaitHas(e.consumers[0], "new")
 
-	stop, ended := make(chan struct{}), make(chan int)
+	swaying, stop := context.WithCancel(e.ctx)
+	ended := make(chan int, 1)
 	go func() {
 		turns := 0
-		for ; ; turns++ {
-			select {
-			case <-stop:
-				ended <- turns
-				return
-			default:
-				patch := fmt.Sprintf(`{"spec":{"resources":[{"group":%q,"resource":"gizmos","schema":"new.gizmos.%s","percent":%d}]}}`, group, group, turns%2*100)
-				if _, err := rollouts.Patch(e.ctx, "r0", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
-					t.Error(err)
-				}
+		for ; swaying.Err() == nil; turns++ {
+			patch := fmt.Sprintf(`{"spec":{"resources":[{"group":%q,"resource":"gizmos","schema":"new.gizmos.%s","percent":%d}]}}`, group, group, turns%2*100)
+			if _, err := rollouts.Patch(e.ctx, "r0", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil && swaying.Err() == nil {
+				t.Error(err)
 			}
 		}
+		ended <- turns
 	}()
 	began := time.Now()
 	other := newMarket(e.ctx, t, "calm.evolution.test", 2)
 	createGizmo(e.ctx, t, e.admin, other.consumers[1], other.group, "one")
 	took := time.Since(began)
-	close(stop)
+	stop()
 	if turns := <-ended; took > 10*time.Second {
 		t.Errorf("others took %v to publish and to bind, while it swayed %d times", took, turns)
 	}
