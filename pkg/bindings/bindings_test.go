@@ -132,7 +132,7 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	w.keeper = k
 	k.cached, k.slices = w.driver.Queue(k.reconcileCached), w.driver.Queue(k.reconcileCachedSlice)
 	k.exports, k.bindings, k.followers = w.driver.Queue(k.reconcileExport), w.driver.Queue(k.reconcileBinding), w.driver.Queue(k.reconcileBinding)
-	k.rollouts, k.migrating = w.driver.Queue(k.reconcileRollout), w.driver.Queue(k.reconcileMigration)
+	k.rollouts, k.migrating, k.callingOut = w.driver.Queue(k.reconcileRollout), w.driver.Queue(k.migrator(false)), w.driver.Queue(k.migrator(true))
 	k.endpoints = w.driver.Queue(k.reconcileSlice)
 	k.listenForEvolution()
 	k.permissionQueues = permissionQueues{w.driver.Queue(k.reconcileLabels), w.driver.Queue(k.reconcileLabels)}

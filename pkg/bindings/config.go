@@ -122,7 +122,9 @@ type keeper struct {
 	slices     queue
 	endpoints  queue
 	rollouts   queue
-	migrating  queue
+	// migrating is for rollouts whose objects the hub converts by itself, callingOut
+	// for those whose webhooks take as long as they please.
+	migrating, callingOut queue
 
 	judging     stripes
 	ahead       ahead
@@ -166,9 +168,10 @@ func New(config Config) ([]loop.Controller, error) {
 	cachedSlices := loop.New(loop.Config{Name: "clustercachedresourceendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileCachedSlice})
 	endpoints := loop.New(loop.Config{Name: "apiexportendpointslices", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileSlice})
 	rollouts := loop.New(loop.Config{Name: "schemarollouts", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileRollout})
-	// One of them, for what is rewritten has no hurry.
-	migrating := loop.New(loop.Config{Name: "schemarollouts-migrating", Workers: 1, Clock: config.Clock, Reconcile: k.reconcileMigration})
-	k.bindings, k.followers, k.exports, k.rollouts, k.migrating = bindings, followers, exports, rollouts, migrating
+	// One of each, for what is rewritten has no hurry.
+	migrating := loop.New(loop.Config{Name: "schemarollouts-migrating", Workers: 1, Clock: config.Clock, Reconcile: k.migrator(false)})
+	callingOut := loop.New(loop.Config{Name: "schemarollouts-migrating-by-webhook", Workers: 1, Clock: config.Clock, Reconcile: k.migrator(true)})
+	k.bindings, k.followers, k.exports, k.rollouts, k.migrating, k.callingOut = bindings, followers, exports, rollouts, migrating, callingOut
 	k.cached, k.slices, k.endpoints = cached, cachedSlices, endpoints
 	if config.Forecast != nil {
 		config.Forecast.keeper.Store(k)
@@ -185,7 +188,7 @@ func New(config Config) ([]loop.Controller, error) {
 	}
 	loops := []loop.Controller{
 		gated{exports, synced}, gated{bindings, synced}, gated{followers, synced}, gated{cached, synced}, gated{cachedSlices, synced},
-		gated{endpoints, synced}, gated{rollouts, synced}, gated{migrating, synced}, leftovers{k},
+		gated{endpoints, synced}, gated{rollouts, synced}, gated{migrating, synced}, gated{callingOut, synced}, leftovers{k},
 	}
 	for _, labels := range permissions {
 		loops = append(loops, gated{labels, synced})

@@ -15,6 +15,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/failpoint"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/partition"
+	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/client"
@@ -64,13 +65,37 @@ type migrant struct {
 	told migrationKey
 }
 
-// reconcileMigration rewrites objects for one SchemaRollout, until there are none
-// left or the turn is over: there may be other rollouts.
-func (k *keeper) reconcileMigration(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
-	rollout, found := k.Rollouts.Get(key)
-	if !found {
-		return loop.Result{}, nil
+// migratorOf is the queue for a rollout.
+func (k *keeper) migratorOf(rollout *publicationv1alpha1.SchemaRollout) queue {
+	if k.callsOut(rollout) {
+		return k.callingOut
 	}
+	return k.migrating
+}
+
+// callsOut reports whether a webhook converts objects that a rollout has rewritten.
+func (k *keeper) callsOut(rollout *publicationv1alpha1.SchemaRollout) bool {
+	return slices.ContainsFunc(rollout.Spec.Resources, func(r publicationv1alpha1.ResourceRollout) bool {
+		found, exists := k.Schemas.Get(logicalcluster.Key{Workspace: logicalcluster.From(rollout), Name: r.Schema})
+		return r.MigrateStorage && exists && found.Spec.Conversion != nil && found.Spec.Conversion.Strategy == apisv1alpha1.ConversionStrategyWebhook
+	})
+}
+
+// migrator reconciles the rollouts that call out, or those that do not, which so
+// never wait for a webhook.
+func (k *keeper) migrator(callsOut bool) func(context.Context, logicalcluster.Key) (loop.Result, error) {
+	return func(ctx context.Context, key logicalcluster.Key) (loop.Result, error) {
+		rollout, found := k.Rollouts.Get(key)
+		if !found || k.callsOut(rollout) != callsOut {
+			return loop.Result{}, nil
+		}
+		return k.migrateFor(ctx, rollout)
+	}
+}
+
+// migrateFor rewrites objects for one SchemaRollout, until there are none left or the
+// turn is over: there may be other rollouts.
+func (k *keeper) migrateFor(ctx context.Context, rollout *publicationv1alpha1.SchemaRollout) (loop.Result, error) {
 	until := k.Clock.Now().Add(turn)
 	var result loop.Result
 	var failed error
@@ -169,7 +194,7 @@ func (k *keeper) migrate(ctx context.Context, m migrant, until time.Time) (time.
 	}
 	p.failed = failures{}
 	k.migrations.put(m.passKey, p)
-	return turnRetry, k.endPass(ctx, m)
+	return turnRetry, k.endPass(ctx, m, p)
 }
 
 // rewrite goes on with a pass over all objects, and reports whether it is through.
@@ -254,14 +279,14 @@ func (k *keeper) isAdopting(m migrant) bool {
 // endPass notes in the status of a binding that all objects are stored in one
 // version. If somebody else has written to the binding meanwhile, the next turn
 // comes here again.
-func (k *keeper) endPass(ctx context.Context, m migrant) error {
+func (k *keeper) endPass(ctx context.Context, m migrant, p pass) error {
 	unlock, ok := k.judging.try(m.binding.Workspace)
 	if !ok {
 		return nil
 	}
 	defer unlock()
 	binding, found := k.APIBindings.Get(m.binding)
-	if _, lasts := k.migrations.of(m.passKey); !lasts || !found || !m.is(binding) {
+	if !k.migrations.lasts(m.passKey, p) || !found || !m.is(binding) {
 		return nil
 	}
 	status := *binding.Status.DeepCopy()

@@ -285,6 +285,61 @@ func TestMigrateWaitsForWrites(t *testing.T) {
 	m.expectVersions("when that is over", "b v2")
 }
 
+// deaf is a queue whose worker is held by a webhook.
+type deaf struct{}
+
+func (deaf) Enqueue(logicalcluster.Key)                     {}
+func (deaf) EnqueueAfter(logicalcluster.Key, time.Duration) {}
+
+// Whose objects a webhook converts waits for webhooks; nobody else does.
+func TestMigrateByWebhooks(t *testing.T) {
+	for name, test := range map[string]struct {
+		strategy apisv1alpha1.ConversionStrategyType
+		hangs    func(*keeper) *queue
+		want     string
+	}{
+		"converted by the hub, while webhooks hang": {apisv1alpha1.ConversionStrategyNone, func(k *keeper) *queue { return &k.callingOut }, "c v2"},
+		"converted by a webhook, while they hang":   {apisv1alpha1.ConversionStrategyWebhook, func(k *keeper) *queue { return &k.callingOut }, "c v1,v2"},
+		"converted by a webhook":                    {apisv1alpha1.ConversionStrategyWebhook, func(k *keeper) *queue { return &k.migrating }, "c v2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMigratory(t, 1)
+			*test.hangs(m.keeper) = deaf{}
+			converted := widget("c", sizeOnly, "v2", "v1")
+			converted.Spec.Conversion = &apisv1alpha1.CustomResourceConversion{Strategy: test.strategy}
+			m.offer("acme", converted)
+			m.settle()
+			m.rollOut(func(r *publicationv1alpha1.SchemaRollout) {
+				r.Spec.Resources[0].Schema, r.Spec.Resources[0].MigrateStorage = converted.Name, true
+			})
+			m.pass(time.Minute)
+			m.expectVersions("at the end", test.want)
+		})
+	}
+}
+
+// A pass that was dropped says nothing of the one that has begun since.
+func TestPassesThatWereDropped(t *testing.T) {
+	m, key := newMigrations(), passKey{binding: logicalcluster.Key{Workspace: "w", Name: "b"}}
+	old := pass{passTarget: passTarget{"u", "s", "v1"}, since: 1}
+	m.begin(key, old)
+	old.after = "m"
+	if m.put(key, old); !m.lasts(key, old) {
+		t.Error("a pass does not last")
+	}
+	m.drop(key.binding)
+	if m.put(key, old); m.lasts(key, old) {
+		t.Error("what was dropped lasts")
+	}
+	for what, other := range map[string]pass{"later": {passTarget: old.passTarget, since: 2}, "for another version": {passTarget: passTarget{"u", "s", "v2"}, since: 1}} {
+		m.begin(key, other)
+		m.put(key, old)
+		if now, _ := m.of(key); m.lasts(key, old) || now.after != "" {
+			t.Errorf("one that began %s is at %q", what, now.after)
+		}
+	}
+}
+
 // The binding is changed by its owner all the time.
 func TestMigrateBesideWriters(t *testing.T) {
 	m := newMigratory(t, 1)

@@ -101,9 +101,21 @@ func (m *migrations) begin(key passKey, p pass) {
 func (m *migrations) put(key passKey, p pass) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, lasts := m.passes[key]; lasts {
+	if m.lastsLocked(key, p) {
 		m.passes[key] = p
 	}
+}
+
+// lasts reports whether p was not dropped: another one may have begun since.
+func (m *migrations) lasts(key passKey, p pass) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lastsLocked(key, p)
+}
+
+func (m *migrations) lastsLocked(key passKey, p pass) bool {
+	now, ok := m.passes[key]
+	return ok && now.passTarget == p.passTarget && now.since == p.since
 }
 
 // drop ends the passes of a binding.

@@ -133,7 +133,7 @@ func (k *keeper) reconcileRollout(ctx context.Context, key logicalcluster.Key) (
 	}
 	status := k.rolloutStatus(where, rollout)
 	if migratesAny(rollout) {
-		k.migrating.Enqueue(key)
+		k.migratorOf(rollout).Enqueue(key)
 	}
 	if equality.Semantic.DeepEqual(status, rollout.Status) {
 		return loop.Result{}, nil
