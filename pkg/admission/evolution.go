@@ -20,11 +20,12 @@ type forecast interface {
 	OfExport(logicalcluster.Name, *apisv1alpha2.APIExport) []string
 	OfRollout(logicalcluster.Name, *publicationv1alpha1.SchemaRollout) []string
 	RolloutsOf(logicalcluster.Key) int
+	BindingsOf(logicalcluster.Key) int
 }
 
 // Evolution warns the owner of an export whose bindings would lag behind what he is
-// about to write, which it does not refuse: those who lag are served as before. It
-// refuses more rollouts than anybody needs.
+// about to write, which it does not refuse: those who lag are served as before. So are those
+// whose export he deletes. It refuses more rollouts than anybody needs.
 type Evolution struct {
 	*admission.Handler
 	forecast forecast
@@ -34,7 +35,7 @@ var _ admission.ValidationInterface = &Evolution{}
 
 // NewEvolution returns the plugin.
 func NewEvolution(forecast forecast) *Evolution {
-	return &Evolution{admission.NewHandler(admission.Create, admission.Update), forecast}
+	return &Evolution{admission.NewHandler(admission.Create, admission.Update, admission.Delete), forecast}
 }
 
 // Validate warns, also of what is only tried (a dry run).
@@ -64,6 +65,9 @@ func (p *Evolution) tooMany(workspace logicalcluster.Name, a admission.Attribute
 }
 
 func (p *Evolution) warnings(workspace logicalcluster.Name, a admission.Attributes) []string {
+	if a.GetOperation() == admission.Delete {
+		return p.farewell(workspace, a)
+	}
 	switch a.GetResource().GroupResource() {
 	case exportsResource:
 		export, err := typed[apisv1alpha2.APIExport](a.GetObject())
@@ -89,4 +93,24 @@ func (p *Evolution) warnings(workspace logicalcluster.Name, a admission.Attribut
 		return p.forecast.OfRollout(workspace, rollout)
 	}
 	return nil
+}
+
+// farewell says what becomes of those who have bound an export that is deleted.
+func (p *Evolution) farewell(workspace logicalcluster.Name, a admission.Attributes) []string {
+	if a.GetResource().GroupResource() != exportsResource || a.GetOldObject() == nil {
+		return nil
+	}
+	export, err := typed[apisv1alpha2.APIExport](a.GetOldObject())
+	if err != nil {
+		return nil
+	}
+	bindings := p.forecast.BindingsOf(logicalcluster.Key{Workspace: workspace, Name: export.Name})
+	if bindings == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("APIExport %q has %d bindings, which keep what they have but are out of reach of its controllers; made again, it has them back only with its old identity", export.Name, bindings)
+	if own := export.Spec.Identity; own != nil && own.SecretRef != nil {
+		text += fmt.Sprintf(": keep secret %s/%s", own.SecretRef.Namespace, own.SecretRef.Name)
+	}
+	return []string{text}
 }

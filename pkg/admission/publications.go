@@ -175,14 +175,22 @@ func warnOfUnbinding(ctx context.Context, old, publication *publicationv1alpha1.
 	warning.AddWarning(ctx, "", "workspaces that the publication is not for any more are unbound, and the objects of its resources in them deleted (spec.withdrawal: Unbind)")
 }
 
-// Validate tells what deleting a publication does.
+// Validate tells what deleting a publication does, and a binding that one made.
 func (p *Publications) Validate(ctx context.Context, a admission.Attributes, _ admission.ObjectInterfaces) error {
-	if a.GetOperation() != admission.Delete || a.GetResource().GroupResource() != publicationv1alpha1.Resource("apipublications") || a.GetOldObject() == nil {
+	if a.GetOperation() != admission.Delete || a.GetOldObject() == nil || identity.IsHub(a.GetUserInfo()) {
 		return nil
 	}
-	publication, err := typed[publicationv1alpha1.APIPublication](a.GetOldObject())
-	if err == nil && publication.Spec.Withdrawal != publicationv1alpha1.PublicationLeave {
-		warning.AddWarning(ctx, "", fmt.Sprintf("the APIBindings that publication %q made are deleted, and with them the objects of its resources (spec.withdrawal: Unbind)", publication.Name))
+	switch a.GetResource().GroupResource() {
+	case publicationv1alpha1.Resource("apipublications"):
+		publication, err := typed[publicationv1alpha1.APIPublication](a.GetOldObject())
+		if err == nil && publication.Spec.Withdrawal != publicationv1alpha1.PublicationLeave {
+			warning.AddWarning(ctx, "", fmt.Sprintf("the APIBindings that publication %q made are deleted, and with them the objects of its resources (spec.withdrawal: Unbind)", publication.Name))
+		}
+	case apisv1alpha2.Resource("apibindings"):
+		if binding := accessor(a.GetOldObject()); binding != nil && binding.GetAnnotations()[publicationv1alpha1.PublicationAnnotationKey] != "" {
+			warning.AddWarning(ctx, "", fmt.Sprintf("publication %q made APIBinding %q, and makes it again if it maintains it; the objects of its resources here are deleted in any case",
+				binding.GetAnnotations()[publicationv1alpha1.PublicationAnnotationKey], binding.GetName()))
+		}
 	}
 	return nil
 }

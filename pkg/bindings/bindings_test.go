@@ -346,7 +346,7 @@ func TestBadReferences(t *testing.T) {
 		},
 		"no such schema": {
 			reference: &apisv1alpha2.ExportBindingReference{Path: "root:compute", Name: "widgets"}, reason: "APIResourceSchemaInvalid",
-			message: `APIExport "widgets" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "native-v1.widgets.example.io" does not exist in workspace "root:compute"`,
+			message: `APIExport "widgets" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "native-v1.widgets.example.io" does not exist in workspace "root:compute": create it, or name another one`,
 		},
 	}
 	for name, test := range tests {

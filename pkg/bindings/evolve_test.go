@@ -299,7 +299,7 @@ func TestRolloutTroubles(t *testing.T) {
 		want string
 	}{
 		"no such schema": {func(r *publicationv1alpha1.SchemaRollout) { r.Spec.Resources[0].Schema = "c.widgets.example.io" },
-			`widgets.example.io: APIResourceSchema "c.widgets.example.io" does not exist in workspace "root:compute"`},
+			`widgets.example.io: APIResourceSchema "c.widgets.example.io" does not exist in workspace "root:compute": create it, or name another one`},
 		"a schema of something else": {func(r *publicationv1alpha1.SchemaRollout) { r.Spec.Resources[0].Schema = "g.gadgets.example.io" },
 			`APIResourceSchema "g.gadgets.example.io" describes gadgets.example.io, but spec.resources says it is that of widgets.example.io`},
 		"no such resource": {func(r *publicationv1alpha1.SchemaRollout) { r.Spec.Resources[0].Resource = "gadgets" },

@@ -16,13 +16,31 @@ import (
 // of nothing.
 type Forecast struct{ keeper atomic.Pointer[keeper] }
 
-// OfExport returns, for each resource of which bindings would lag, why.
+// OfExport returns, for each resource of which bindings would lag or whose schema would
+// have no effect, why.
 func (f *Forecast) OfExport(workspace logicalcluster.Name, export *apisv1alpha2.APIExport) []string {
 	k := f.keeper.Load()
 	if k == nil {
 		return nil
 	}
-	return k.forecast(workspace, export, k.Rollouts.In(workspace))
+	rollouts := k.Rollouts.In(workspace)
+	return append(k.forecast(workspace, export, rollouts), overruled(export, rollouts)...)
+}
+
+// overruled says of which resources rollouts give everybody another schema than the
+// export names: most likely one was forgotten.
+func overruled(export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []string {
+	var out []string
+	mine := ofExport(rollouts, export.Name)
+	for _, resource := range export.Spec.Resources {
+		r := leading(mine, resource.Group, resource.Name)
+		if r == nil || r.Schema == resource.Schema || r.WorkspaceSelector != nil || percentOf(r.ResourceRollout) < 100 {
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s: SchemaRollout %q is about all workspaces and names %q: %q has no effect until you change or delete it",
+			resourceText(resource.Group, resource.Name), r.rollout.Name, r.Schema, resource.Schema))
+	}
+	return out
 }
 
 // OfRollout is OfExport for the export that a rollout is about.
@@ -46,6 +64,15 @@ func (f *Forecast) RolloutsOf(export logicalcluster.Key) int {
 		return 0
 	}
 	return len(ofExport(k.Rollouts.In(export.Workspace), export.Name))
+}
+
+// BindingsOf returns how many have bound an export.
+func (f *Forecast) BindingsOf(export logicalcluster.Key) int {
+	k := f.keeper.Load()
+	if k == nil {
+		return 0
+	}
+	return len(k.boundTo(export))
 }
 
 func (k *keeper) forecast(workspace logicalcluster.Name, export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []string {

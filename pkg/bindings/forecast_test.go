@@ -4,7 +4,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
+	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
+	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
@@ -52,6 +56,40 @@ func TestForecast(t *testing.T) {
 			rollout.Spec.Resources[0].Percent = nil
 			if diff := cmp.Diff(tc.want, f.OfRollout("compute", rollout)); diff != "" {
 				t.Errorf("warnings of a rollout (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOverruled(t *testing.T) {
+	export := &apisv1alpha2.APIExport{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}
+	export.Spec.Resources = []apisv1alpha2.ResourceSchema{
+		{Group: "example.io", Name: "gadgets", Schema: "a.gadgets.example.io"},
+		{Group: "example.io", Name: "widgets", Schema: "b.widgets.example.io"},
+	}
+	forgotten := `widgets.example.io: SchemaRollout "next" is about all workspaces and names "a.widgets.example.io": "b.widgets.example.io" has no effect until you change or delete it`
+	for name, tc := range map[string]struct {
+		export, resource, schema string
+		percent                  *int32
+		selector                 *metav1.LabelSelector
+		want                     []string
+	}{
+		"forgotten":                   {"acme", "widgets", "a.widgets.example.io", nil, nil, []string{forgotten}},
+		"forgotten, with its percent": {"acme", "widgets", "a.widgets.example.io", ptr.To[int32](100), nil, []string{forgotten}},
+		"under way":                   {"acme", "widgets", "a.widgets.example.io", ptr.To[int32](99), nil, nil},
+		"for some":                    {"acme", "widgets", "a.widgets.example.io", nil, &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "one"}}, nil},
+		"promoted":                    {"acme", "widgets", "b.widgets.example.io", nil, nil, nil},
+		"of another export":           {"other", "widgets", "a.widgets.example.io", nil, nil, nil},
+		"of another resource":         {"acme", "gizmos", "a.gizmos.example.io", nil, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rollout := &publicationv1alpha1.SchemaRollout{ObjectMeta: metav1.ObjectMeta{Name: "next"}}
+			rollout.Spec.Export.Name = tc.export
+			rollout.Spec.Resources = []publicationv1alpha1.ResourceRollout{
+				{Group: "example.io", Resource: tc.resource, Schema: tc.schema, Percent: tc.percent, WorkspaceSelector: tc.selector},
+			}
+			if diff := cmp.Diff(tc.want, overruled(export, []*publicationv1alpha1.SchemaRollout{rollout})); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func offerOf(where Workspace, resource apisv1alpha2.ResourceSchema, schema *apis
 		o.trouble = fmt.Sprintf("%s has a spec.resources[].storage.virtual.reference to a %s: only a ClusterCachedResourceEndpointSlice of %s can have objects",
 			resourceText(resource.Group, resource.Name), resource.Storage.Virtual.Reference.Kind, cachev1alpha1.GroupName)
 	case schema == nil:
-		o.trouble = fmt.Sprintf("APIResourceSchema %q does not exist in workspace %q", resource.Schema, where.Path)
+		o.trouble = fmt.Sprintf("APIResourceSchema %q does not exist in workspace %q: create it, or name another one", resource.Schema, where.Path)
 	case schema.Spec.Group != resource.Group || schema.Spec.Names.Plural != resource.Name:
 		o.trouble = fmt.Sprintf("APIResourceSchema %q describes %s, but spec.resources says it is that of %s", resource.Schema,
 			resourceText(schema.Spec.Group, schema.Spec.Names.Plural), resourceText(resource.Group, resource.Name))

@@ -142,7 +142,7 @@ func TestExportsTellTheirSchemas(t *testing.T) {
 	}{
 		{func() {}, "True"},
 		{func() { w.schemas.Delete(logicalcluster.Key{Workspace: "compute", Name: schema.Name}) },
-			`False APIResourceSchemaInvalid APIResourceSchema "v1.widgets.example.io" does not exist in workspace "root:compute"`},
+			`False APIResourceSchemaInvalid APIResourceSchema "v1.widgets.example.io" does not exist in workspace "root:compute": create it, or name another one`},
 		{func() { w.schemas.Put("compute", schema) }, "True"},
 		{func() { w.exports.Edit(key, func(e *apisv1alpha2.APIExport) { e.Spec.Resources[0].Name = "gadgets" }) },
 			`False APIResourceSchemaInvalid APIResourceSchema "v1.widgets.example.io" describes widgets.example.io, but spec.resources says it is that of gadgets.example.io`},
@@ -171,7 +171,7 @@ func TestBoundStaysBound(t *testing.T) {
 			do: func(w *world) {
 				w.schemas.Delete(logicalcluster.Key{Workspace: "compute", Name: "v1.widgets.example.io"})
 			},
-			valid: `False APIResourceSchemaInvalid APIExport "acme" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "v1.widgets.example.io" does not exist in workspace "root:compute"`,
+			valid: `False APIResourceSchemaInvalid APIExport "acme" of workspace "root:compute" cannot be bound, which its owner has to mend: APIResourceSchema "v1.widgets.example.io" does not exist in workspace "root:compute": create it, or name another one`,
 		},
 		"the resource is withdrawn": {
 			do:    func(w *world) { w.exports.Edit(key, func(e *apisv1alpha2.APIExport) { e.Spec.Resources = nil }) },

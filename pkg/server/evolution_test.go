@@ -544,6 +544,13 @@ func TestOwnersAreWarned(t *testing.T) {
 	if len(heard.texts) != 1 || !strings.HasPrefix(heard.texts[0], want) {
 		t.Errorf("a dry run warns of %q", heard.texts)
 	}
+	heard.texts = nil
+	if err := client.APIExports(hub, e.provider).Delete(e.ctx, "gizmos", metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
+		t.Error(err)
+	}
+	if want := `APIExport "gizmos" has 2 bindings, `; len(heard.texts) != 1 || !strings.HasPrefix(heard.texts[0], want) {
+		t.Errorf("a deletion that is only tried warns of %q", heard.texts)
+	}
 	if got := e.having("one"); len(got) != 2 {
 		t.Errorf("the dry run moved somebody: %v", got)
 	}
