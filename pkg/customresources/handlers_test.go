@@ -66,6 +66,42 @@ func TestWorkspacesServeTheirOwnSchemas(t *testing.T) {
 	}
 }
 
+// What a custom resource cannot be written in is refused, and is no panic in the log.
+func TestBodiesThatAreNoCustomResource(t *testing.T) {
+	h := newHouse(t)
+	h.install("red", coloured())
+	const body, message = `{"apiVersion":"example.io/v1","kind":"Widget","metadata":{"name":"one"}}`, "k8s\x00\x0a\x15\x0a\x0eexample.io/v1\x12\x06Widget"
+	for _, tc := range []struct {
+		method, path, kind, body string
+		want                     int
+	}{
+		{http.MethodPost, "", "application/vnd.kubernetes.protobuf", body, http.StatusUnsupportedMediaType},
+		{http.MethodPost, "", `Application/Vnd.Kubernetes.Protobuf; a="b"`, message, http.StatusUnsupportedMediaType},
+		{http.MethodPost, "?fieldValidation=Ignore", "application/vnd.kubernetes.protobuf", message, http.StatusUnsupportedMediaType},
+		{http.MethodPost, "", "application/cbor", body, http.StatusUnsupportedMediaType},
+		{http.MethodPost, "", `application/json; charset=utf-8`, body, http.StatusCreated},
+		{http.MethodPut, "/one", "application/vnd.kubernetes.protobuf", message, http.StatusUnsupportedMediaType},
+		{http.MethodPut, "/one/status", "application/vnd.kubernetes.protobuf", message, http.StatusUnsupportedMediaType},
+		{http.MethodPatch, "/one", "application/vnd.kubernetes.protobuf", message, http.StatusUnsupportedMediaType},
+		{http.MethodDelete, "/one", "application/vnd.kubernetes.protobuf", "k8s\x00\x0a\x13\x0a\x02v1\x12\x0dDeleteOptions", http.StatusOK},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tc.method, h.url+"/clusters/red/apis/example.io/v1/namespaces/default/widgets"+tc.path, strings.NewReader(tc.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", tc.kind)
+		answer, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Errorf("%s%s as %s: %v", tc.method, tc.path, tc.kind, err)
+			continue
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != tc.want {
+			t.Errorf("%s%s as %s: %s, want %d", tc.method, tc.path, tc.kind, answer.Status, tc.want)
+		}
+	}
+}
+
 // Equal names in workspaces that share a handler are different objects.
 func TestSharedHandlerKeepsObjectsApart(t *testing.T) {
 	ctx := context.Background()
