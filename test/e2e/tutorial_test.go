@@ -49,9 +49,10 @@ func TestTutorial(t *testing.T) {
 	for i, c := range found {
 		script += "echo '" + mark(i) + "'\n" + c.commands
 	}
+	// The programs may be elsewhere; the controller is built into bin.
 	out, err := harness.Command{
 		Dir: top, Program: "bash", Args: []string{"-c", script},
-		Env: []string{"KUBECONFIG=" + h.login(t, root), "PATH=" + filepath.Join(top, "bin") + string(os.PathListSeparator) + os.Getenv("PATH")},
+		Env: []string{"KUBECONFIG=" + h.login(t, root), "PATH=" + strings.Join([]string{world.Bin, filepath.Join(top, "bin"), os.Getenv("PATH")}, string(os.PathListSeparator))},
 	}.RunMerged(ctx)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

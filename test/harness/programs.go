@@ -23,7 +23,7 @@ const (
 )
 
 // needed are the programs without which there is no world.
-var needed = []string{Atrium, AtriumSyncer, ChildK8s, Kubectl, "kubectl-ws", "kubectl-atrium"}
+var needed = []string{Atrium, AtriumSyncer, ChildK8s, Kubectl, "kubectl-ws", "kubectl-create-workspace", "kubectl-atrium"}
 
 // ModuleRoot is the top of the repository: the directory with this module's
 // go.mod, at or above the working directory.
