@@ -65,6 +65,8 @@ type world struct {
 	*inventorytest.Hub
 	secrets *inventorytest.Collection[*corev1.Secret]
 	content map[schema.GroupVersionResource]int
+	// shown is how many objects ClusterCachedResources show.
+	shown   int
 	served  map[logicalcluster.Name][]string
 	// purged is what was removed below the API: resource and identity.
 	purged []string

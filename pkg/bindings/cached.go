@@ -22,8 +22,12 @@ import (
 )
 
 const (
-	// recount is how often the objects of a ClusterCachedResource are counted.
-	recount = 5 * time.Minute
+	// recount is how often the objects of a ClusterCachedResource are counted; each
+	// such resource, and each object of this one, adds recountPace, up to recountLast:
+	// counting reads them all.
+	recount     = 10 * time.Second
+	recountPace = 10 * time.Millisecond
+	recountLast = 5 * time.Minute
 	// cachedIdentity starts the name of its identity secret, so that it is not
 	// that of an APIExport.
 	cachedIdentity = "clustercachedresource-"
@@ -127,10 +131,11 @@ func (k *keeper) reconcileCached(ctx context.Context, key logicalcluster.Key) (l
 		}
 	}
 	status := judgeCached(f, k.Clock.Now())
+	again := loop.Result{After: min(recount+recountPace*time.Duration(len(k.Cached.All())+f.all), recountLast)}
 	if equality.Semantic.DeepEqual(status, resource.Status) {
-		return loop.Result{After: recount}, nil
+		return again, nil
 	}
-	return loop.Result{After: recount}, k.patch(ctx, cachedGVR, key, map[string]any{"status": status}, "status")
+	return again, k.patch(ctx, cachedGVR, key, map[string]any{"status": status}, "status")
 }
 
 // cachedFacts is what the status of a ClusterCachedResource follows from.

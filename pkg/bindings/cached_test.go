@@ -34,7 +34,7 @@ func (w *world) lookup(workspace logicalcluster.Name, gr schema.GroupResource) (
 }
 
 func (w *world) count(context.Context, replication.Window) (shown, all int, err error) {
-	return 2, 3, nil
+	return w.shown, w.shown + 1, nil
 }
 
 func (w *world) publish(resource schema.GroupResource) {
@@ -80,6 +80,7 @@ func summary(conditions conditionsv1alpha1.Conditions) []string {
 // the identity that was bound.
 func TestPublishedObjects(t *testing.T) {
 	w := newWorld(t)
+	w.shown = 2
 	w.publish(flavors)
 	w.settle()
 	published := w.published(t)
@@ -88,6 +89,11 @@ func TestPublishedObjects(t *testing.T) {
 	}
 	if diff := cmp.Diff(&cachev1alpha1.ResourceCount{Cache: 2, Local: 3}, published.Status.ResourceCounts); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+	w.shown = 3 // nobody tells of that
+	w.driver.Advance(t.Context(), 15*time.Second)
+	if got := w.published(t).Status.ResourceCounts; got.Cache != 3 {
+		t.Errorf("counts %+v, want what has been made since", got)
 	}
 	w.offerCached(published.Status.IdentityHash)
 	w.bindTo("b", "cloud")
