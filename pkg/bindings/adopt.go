@@ -11,8 +11,11 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/atriumhub/atrium/pkg/failpoint"
+	"github.com/atriumhub/atrium/pkg/inflight"
 	"github.com/atriumhub/atrium/pkg/loop"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
@@ -34,11 +37,9 @@ import (
 const (
 	// drain is how long watches and requests get to end before objects move.
 	drain = time.Second
-	// sweepFor is how long it is looked for what requests under way wrote, which
+	// sweepRetry is how often it is looked for what requests under way wrote, which
 	// had been let through before the definition was marked.
-	sweepFor = 30 * time.Second
-	// sweepRetry is how often.
-	sweepRetry = 5 * time.Second
+	sweepRetry = time.Second
 	// adoptAtOnce is how many objects move before progress is told.
 	adoptAtOnce = 1000
 
@@ -56,18 +57,22 @@ type adoptions struct {
 }
 
 type adoption struct {
+	uid   types.UID // of the definition
 	since time.Time
 	moved int
+	// bound is when no write could begin any more that goes to the definition.
+	bound *inflight.Mark
 }
 
-func (a *adoptions) of(definition logicalcluster.Key, now time.Time) *adoption {
+func (a *adoptions) of(crd *apiextensionsv1.CustomResourceDefinition, now time.Time) *adoption {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.marked == nil {
 		a.marked = map[logicalcluster.Key]*adoption{}
 	}
-	if a.marked[definition] == nil {
-		a.marked[definition] = &adoption{since: now}
+	definition := client.KeyOf(crd)
+	if known := a.marked[definition]; known == nil || known.uid != crd.UID {
+		a.marked[definition] = &adoption{uid: crd.UID, since: now}
 	}
 	return a.marked[definition]
 }
@@ -170,7 +175,7 @@ func (k *keeper) take(ctx context.Context, key logicalcluster.Key, o *offer, ide
 			}})
 		})
 	}
-	a := k.adoptions.of(definition, k.Clock.Now())
+	a := k.adoptions.of(o.adopting, k.Clock.Now())
 	if since := k.Clock.Since(a.since); since < drain {
 		return a.moved, drain - since, nil
 	}
@@ -216,13 +221,15 @@ func (k *keeper) sweep(ctx context.Context, key logicalcluster.Key, f facts) (le
 		definition := client.KeyOf(o.adopting)
 		_, identity := adopter(o.adopting)
 		left = true
-		if _, err := k.Move(ctx, key.Workspace, o.groupResource(), identity, false, adoptAtOnce); err != nil {
+		over := k.writesOver(key.Workspace, o, identity)
+		moved, err := k.Move(ctx, key.Workspace, o.groupResource(), identity, false, adoptAtOnce)
+		if err != nil {
 			return left, fmt.Errorf("failed to move what came late: %w", err)
 		}
-		if k.Clock.Since(k.adoptions.of(definition, k.Clock.Now()).since) < sweepFor || o.adopting.DeletionTimestamp != nil {
+		if !over || moved > 0 || o.adopting.DeletionTimestamp != nil {
 			continue
 		}
-		err := failpoint.Around(failpoint.RemoveAdopted, key.Workspace.String(), func() error {
+		err = failpoint.Around(failpoint.RemoveAdopted, key.Workspace.String(), func() error {
 			return gone(k.hub.Remove(ctx, definitionsGVR, definition, o.adopting.UID))
 		})
 		if err != nil {
@@ -230,6 +237,19 @@ func (k *keeper) sweep(ctx context.Context, key logicalcluster.Key, f facts) (le
 		}
 	}
 	return left, nil
+}
+
+// writesOver reports whether no request is under way any more that may write to where
+// the definition has its objects. Those of a hub that died have ended with it.
+func (k *keeper) writesOver(workspace logicalcluster.Name, o *offer, identity string) bool {
+	a := k.adoptions.of(o.adopting, k.Clock.Now())
+	if a.bound == nil {
+		if k.Migration.StoresIn(workspace, o.groupResource(), identity) == "" {
+			return false // it is not served by the binding yet
+		}
+		a.bound = ptr.To(k.Permissions.Writes.Mark())
+	}
+	return k.Permissions.Writes.Over(*a.bound, workspace, o.groupResource())
 }
 
 // endAdoptions gives back what a binding that is being deleted has not got yet, and

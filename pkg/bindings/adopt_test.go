@@ -8,7 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/atriumhub/atrium/pkg/inflight"
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
@@ -37,7 +39,7 @@ func (w *world) bindAdopting() {
 }
 
 // restart is what a hub that dies and starts again forgets.
-func (w *world) restart() { w.keeper.adoptions = adoptions{} }
+func (w *world) restart() { w.keeper.adoptions, w.writes = adoptions{}, inflight.Writes{} }
 
 func (w *world) expectPhase(phase apisv1alpha2.APIBindingPhaseType) {
 	w.t.Helper()
@@ -54,6 +56,8 @@ func TestAdoption(t *testing.T) {
 			w.putDefinition(func(*apiextensionsv1.CustomResourceDefinition) {})
 			w.local = adoptAtOnce + 5
 			w.settle()
+			place := inflight.Place{Workspace: "web", Resource: schema.GroupResource{Group: "example.io", Resource: "widgets"}}
+			end := w.writes.Begin(place)
 			w.bindAdopting()
 			w.settle()
 			crd, _ := w.definitions.Get(widgetsDefinition)
@@ -74,11 +78,16 @@ func TestAdoption(t *testing.T) {
 				t.Errorf("%d objects are with the definition, %d with the binding", w.local, w.adopted)
 			}
 			w.expectPhase("Bound")
-			if _, found := w.definitions.Get(widgetsDefinition); !found {
+			w.writes.Begin(place) // it goes to the binding, and keeps nobody waiting
+			if _, found := w.definitions.Get(widgetsDefinition); !found && !restarts {
 				t.Error("the definition is gone before what is under way could end")
 			}
-			w.local = 1 // a request that was under way
-			w.driver.Advance(t.Context(), sweepFor+2*sweepRetry)
+			if !restarts {
+				w.local = adoptAtOnce + 1 // by requests that were under way
+			}
+			end()
+			w.driver.Advance(t.Context(), 2*sweepRetry)
+			w.driver.Advance(t.Context(), sweepRetry)
 			if _, found := w.definitions.Get(widgetsDefinition); found || w.local != 0 {
 				t.Errorf("the definition is there: %v; it has %d objects", found, w.local)
 			}

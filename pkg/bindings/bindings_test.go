@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/atriumhub/atrium/pkg/inflight"
 	"github.com/atriumhub/atrium/pkg/informers"
 	"github.com/atriumhub/atrium/pkg/inventory/inventorytest"
 	"github.com/atriumhub/atrium/pkg/partition"
@@ -64,13 +65,14 @@ type world struct {
 	cachedSlices *inventorytest.Collection[*cachev1alpha1.ClusterCachedResourceEndpointSlice]
 	*inventorytest.Hub
 	secrets *inventorytest.Collection[*corev1.Secret]
-	content map[schema.GroupVersionResource]int
 	// shown is how many objects ClusterCachedResources show.
 	shown   int
+	content map[schema.GroupVersionResource]int
 	served  map[logicalcluster.Name][]string
 	// purged is what was removed below the API: resource and identity.
 	purged []string
 	apis   map[logicalcluster.Name][]*schemas.API
+	writes inflight.Writes
 
 	rollouts   *inventorytest.Collection[*publicationv1alpha1.SchemaRollout]
 	workspaces *inventorytest.Collection[*tenancyv1alpha1.Workspace]
@@ -118,7 +120,8 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	w.rollouts = inventorytest.Collect(w.Hub, rolloutsGVR, func() *publicationv1alpha1.SchemaRollout { return &publicationv1alpha1.SchemaRollout{} })
 	w.workspaces = inventorytest.Collect(w.Hub, workspacesGVR, func() *tenancyv1alpha1.Workspace { return &tenancyv1alpha1.Workspace{} })
 	config := Config{
-		Migration: Migration{Stored: func(context.Context, logicalcluster.Name, schema.GroupResource, string, string, int) ([]partition.Stored, error) {
+		Permissions: Permissions{Writes: &w.writes},
+		Migration: Migration{StoresIn: w.storesIn, Stored: func(context.Context, logicalcluster.Name, schema.GroupResource, string, string, int) ([]partition.Stored, error) {
 			return nil, nil
 		}},
 		Rollouts: w.rollouts, Workspaces: w.workspaces, Labels: w.labels, CountStored: w.countStored, Look: w.look,
@@ -230,6 +233,17 @@ func (w *world) move(_ context.Context, _ logicalcluster.Name, _ schema.GroupRes
 	n := min(limit, *from)
 	*from, *to = *from-n, *to+n
 	return n, nil
+}
+
+func (w *world) storesIn(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string {
+	for _, api := range w.apis[workspace] {
+		for _, v := range api.CRD.Spec.Versions {
+			if v.Storage && api.GroupResource() == resource && api.Provider.Identity == identity {
+				return v.Name
+			}
+		}
+	}
+	return ""
 }
 
 func (w *world) settle() {

@@ -32,6 +32,11 @@ const (
 	// migrationRetry is when the objects of a binding are looked at again of which
 	// some could not be rewritten.
 	migrationRetry = 15 * time.Second
+	// slowTurn is a turn that took others too much of theirs, as a conversion webhook
+	// that hangs makes it. Then the workspace of the rollout waits before its next one:
+	// migrationRetry, and twice as long each time, up to slowRetry. It begins anew for
+	// who has had no such turn for as long.
+	slowTurn, slowRetry = 5 * time.Second, 10 * time.Minute
 	// beginRetry is when it is looked again whether objects can be rewritten.
 	beginRetry = time.Second
 	// maxReason is how many bytes of a reason are told: tenants choose what is in it.
@@ -89,7 +94,13 @@ func (k *keeper) migrator(callsOut bool) func(context.Context, logicalcluster.Ke
 		if !found || k.callsOut(rollout) != callsOut {
 			return loop.Result{}, nil
 		}
-		return k.migrateFor(ctx, rollout)
+		if wait := k.migrations.slowFor(key.Workspace, k.Clock.Now()); wait > 0 {
+			return loop.Result{After: wait}, nil
+		}
+		began := k.Clock.Now()
+		result, err := k.migrateFor(ctx, rollout)
+		k.migrations.took(key.Workspace, k.Clock.Since(began), k.Clock.Now())
+		return result, err
 	}
 }
 

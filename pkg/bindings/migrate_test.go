@@ -27,7 +27,6 @@ import (
 // migratory is a world in which objects lie in versions.
 type migratory struct {
 	*world
-	writes inflight.Writes
 	// lying are the versions of objects, by workspace and name.
 	lying map[logicalcluster.Name]map[string]string
 	// stuck are the names of those that cannot be rewritten.
@@ -49,8 +48,8 @@ var (
 func newMigratory(t *testing.T, n int) *migratory {
 	m := &migratory{lying: map[logicalcluster.Name]map[string]string{}, stuck: map[string]bool{}}
 	m.world = newWorldWith(t, func(config *Config) {
-		config.Permissions.Writes = &m.writes
-		config.Migration = Migration{StoresIn: m.storesIn, Stored: m.storedAs, Rewrite: m.rewrite}
+		storesIn := config.Migration.StoresIn
+		config.Migration = Migration{StoresIn: storesIn, Stored: m.storedAs, Rewrite: m.rewrite}
 	})
 	m.offer("acme", storesV1)
 	m.tenants(n)
@@ -64,17 +63,6 @@ func newMigratory(t *testing.T, n int) *migratory {
 }
 
 func workspaceNo(i int) logicalcluster.Name { return logicalcluster.Name(fmt.Sprintf("ws-%02d", i)) }
-
-func (m *migratory) storesIn(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string {
-	for _, api := range m.apis[workspace] {
-		for _, v := range api.CRD.Spec.Versions {
-			if v.Storage && api.GroupResource() == resource && api.Provider.Identity == identity {
-				return v.Name
-			}
-		}
-	}
-	return ""
-}
 
 func (m *migratory) storedAs(_ context.Context, workspace logicalcluster.Name, _ schema.GroupResource, _, after string, limit int) ([]partition.Stored, error) {
 	var out []partition.Stored
@@ -372,6 +360,46 @@ func TestVersionsGoOver(t *testing.T) {
 	if bound := heir.Status.BoundResources; len(bound) != 1 || !slices.Equal(bound[0].StorageVersions, []string{"v1", "v2"}) {
 		t.Errorf("the heir has %+v", bound)
 	}
+}
+
+// Whose objects take long to convert has few turns.
+func TestMigrateByWebhooksThatHang(t *testing.T) {
+	m := newMigratory(t, 1)
+	m.lying["ws-00"] = map[string]string{}
+	for i := range 50 {
+		m.lying["ws-00"][fmt.Sprintf("o-%02d", i)] = "v1"
+	}
+	var calls []time.Time
+	m.rewriting = func(logicalcluster.Name, string) {
+		calls = append(calls, m.clock.Now())
+		m.clock.Step(10 * time.Second)
+	}
+	outside := storesV2.DeepCopy()
+	outside.Name, outside.UID = "d.widgets.example.io", "d-1"
+	outside.Spec.Conversion = &apisv1alpha1.CustomResourceConversion{Strategy: "Webhook", Webhook: &apisv1alpha1.WebhookConversion{
+		ClientConfig: &apisv1alpha1.WebhookClientConfig{URL: "https://slow.example.org"}, ConversionReviewVersions: []string{"v1"},
+	}}
+	m.offer("acme", outside)
+	m.settle()
+	m.rollOut(func(r *publicationv1alpha1.SchemaRollout) {
+		r.Spec.Resources[0].Schema = outside.Name
+		r.Spec.Resources[0].Percent, r.Spec.Resources[0].MigrateStorage = ptr.To[int32](100), true
+	})
+	for range 120 {
+		m.pass(30 * time.Second)
+	}
+	for i, wait := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, slowRetry, slowRetry} {
+		if i+1 >= len(calls) {
+			t.Fatalf("%d calls", len(calls))
+		}
+		if got := calls[i+1].Sub(calls[i]); got < wait || got > wait+time.Minute {
+			t.Errorf("%s after call %d came the next, want %s", got, i, wait)
+		}
+	}
+	m.rewriting = nil
+	m.pass(slowRetry)
+	m.pass(time.Minute)
+	m.expectVersions("when the webhook answers", "d v2")
 }
 
 // A hub that is started again goes on counting.

@@ -21,14 +21,24 @@ type migrations struct {
 	mu      sync.Mutex
 	passes  map[passKey]pass
 	objects *lru.Cache // migrationKey → how many were rewritten, as int64
+	slow    *lru.Cache // workspace whose rollouts took too long → slowness
+}
+
+// slowness is when a workspace has its next turn, and how long it has waited for it.
+type slowness struct {
+	next time.Time
+	wait time.Duration
 }
 
 // keptCounts is of how many rollouts of resources it is known how much was rewritten.
 // The status of others is a moment older.
 const keptCounts = 4096
 
+// keptSlow is more workspaces than can be slow in slowRetry, one after the other.
+const keptSlow = 1024
+
 func newMigrations() migrations {
-	return migrations{passes: map[passKey]pass{}, objects: lru.New(keptCounts)}
+	return migrations{passes: map[passKey]pass{}, objects: lru.New(keptCounts), slow: lru.New(keptSlow)}
 }
 
 // passKey is a resource of a binding.
@@ -140,4 +150,28 @@ func (m *migrations) add(key migrationKey, atLeast, more int64) int64 {
 	n = max(n, atLeast) + more
 	m.objects.Add(key, n)
 	return n
+}
+
+// slowFor returns how long the rollouts of a workspace have to wait for a turn.
+func (m *migrations) slowFor(workspace logicalcluster.Name, now time.Time) time.Duration {
+	known, _ := m.slow.Get(workspace)
+	s, _ := known.(slowness)
+	return s.next.Sub(now)
+}
+
+// took notes how long a turn of a workspace took.
+func (m *migrations) took(workspace logicalcluster.Name, took time.Duration, now time.Time) {
+	if took <= slowTurn {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, _ := m.slow.Get(workspace)
+	s, _ := known.(slowness)
+	if now.Sub(s.next) > slowRetry {
+		s.wait = migrationRetry / 2
+	}
+	s.wait = min(2*s.wait, slowRetry)
+	s.next = now.Add(s.wait)
+	m.slow.Add(workspace, s)
 }

@@ -23,7 +23,6 @@ import (
 // bound it, and what was done about labels.
 type claimed struct {
 	*world
-	writes  inflight.Writes
 	swept   []string
 	trouble error
 	// pages is how many there are of each resource, slow what each takes.
@@ -53,7 +52,7 @@ func newClaimed(t *testing.T, answers ...apisv1alpha2.AcceptablePermissionClaim)
 				}
 				return "", c.trouble
 			},
-			Writes: &c.writes,
+			Writes: config.Permissions.Writes,
 		}
 	})
 	export := nativeExport("claiming")
