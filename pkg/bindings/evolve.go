@@ -80,14 +80,14 @@ func (k *keeper) evolve(ctx context.Context, key logicalcluster.Key, f *facts) e
 		if bound == nil || o.schema == nil || string(o.schema.UID) == bound.Schema.UID {
 			continue
 		}
-		found, err := k.obstacles(ctx, key.Workspace, f.export, bound, o.schema)
+		found, misfits, err := k.obstacles(ctx, key.Workspace, f.export, bound, o.schema)
 		if err != nil {
 			return err
 		}
 		if len(found) > 0 {
 			waits = waits || slices.ContainsFunc(found, isStored)
 			kept := k.kept(o.resource, bound, lagText(bound, o.schema.Name, found))
-			kept.adopting = o.adopting
+			kept.adopting, kept.misfits = o.adopting, misfits
 			f.offers[i] = kept
 		}
 	}
@@ -120,23 +120,23 @@ func (k *keeper) inherit(ctx context.Context, key logicalcluster.Key, f *facts) 
 func isStored(i schemas.Incompatibility) bool { return i.Concern == schemas.ConcernStored }
 
 // obstacles returns what is in the way of a bound resource to another schema, in
-// its workspace.
-func (k *keeper) obstacles(ctx context.Context, workspace logicalcluster.Name, export *apisv1alpha2.APIExport, bound *apisv1alpha2.BoundAPIResource, to *apisv1alpha1.APIResourceSchema) ([]schemas.Incompatibility, error) {
+// its workspace, and the objects that are, as far as they are known.
+func (k *keeper) obstacles(ctx context.Context, workspace logicalcluster.Name, export *apisv1alpha2.APIExport, bound *apisv1alpha2.BoundAPIResource, to *apisv1alpha1.APIResourceSchema) (found []schemas.Incompatibility, misfits string, err error) {
 	c, err := k.compare(bound, to)
 	if err != nil || c == nil || len(c.found) == 0 {
-		return nil, err
+		return nil, "", err
 	}
-	found := slices.Clone(c.found)
+	found = slices.Clone(c.found)
 	if publicationv1alpha1.AcceptsIncompatible(export, to.Name) {
 		found = slices.DeleteFunc(found, func(i schemas.Incompatibility) bool { return !i.Unreadable })
 	}
 	if bound.Virtual != nil { // the objects are not in the workspace
-		return slices.DeleteFunc(found, isStored), nil
+		return slices.DeleteFunc(found, isStored), "", nil
 	}
 	if slices.ContainsFunc(found, isStored) {
 		return k.stillInTheWay(ctx, workspace, bound.Schema.IdentityHash, c, found)
 	}
-	return found, nil
+	return found, "", nil
 }
 
 // comparison is of what is bound and what is offered.

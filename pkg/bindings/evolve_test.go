@@ -147,7 +147,7 @@ func TestLaggardsFollow(t *testing.T) {
 	w.settle()
 	want := `False SchemaIncompatible widgets.example.io stays at schema "a.widgets.example.io", and is not moved to "b.widgets.example.io": ` +
 		`v1 .spec.size: its type was integer and is string. The owner of the APIExport can offer a compatible schema, or accept this by its annotation ` +
-		`apis.atrium.io/accept-incompatible: b.widgets.example.io; or change or delete the objects of this workspace that are in the way`
+		`apis.atrium.io/accept-incompatible: b.widgets.example.io; or change or delete the objects of this workspace that are in the way. In the way: widgets.example.io w`
 	if got := w.condition("b", apisv1alpha2.BindingUpToDate); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -156,9 +156,26 @@ func TestLaggardsFollow(t *testing.T) {
 		c := conditionsv1alpha1.Get(e.Status.Conditions, publicationv1alpha1.ExportBindingsUpToDate)
 		return strings.TrimSpace(string(c.Status) + " " + c.Message)
 	}
-	w.driver.Advance(context.Background(), surveyPause)
-	if got := told(); !strings.HasPrefix(got, "False 1 of 1 bindings lag, for example in workspace root:acme:web: SchemaIncompatible: widgets.example.io stays") {
+	w.driver.Advance(context.Background(), 2*surveyPace) // there is one binding
+	if got := told(); !strings.HasPrefix(got, "False 1 of 1 bindings lag, for example in workspace root:acme:web: SchemaIncompatible: widgets.example.io stays") ||
+		strings.Contains(got, inTheWay) {
 		t.Errorf("the owner is told %q", got)
+	}
+	large := widgetObject(map[string]any{"size": int64(1)})
+	large["metadata"] = map[string]any{"name": "l", "namespace": "default"}
+	fits := widgetObject(map[string]any{})
+	for _, stored := range []struct {
+		objects []map[string]any
+		says    string
+	}{
+		{[]map[string]any{fits, large, w.stored["web"][0]}, "widgets.example.io default/l and 1 more"},
+		{slices.Repeat([]map[string]any{large}, lookedAt+1), "widgets.example.io some of more than 100"},
+	} {
+		w.stored["web"] = stored.objects
+		w.driver.Advance(context.Background(), time.Minute)
+		if got := w.condition("b", apisv1alpha2.BindingUpToDate); !strings.HasSuffix(got, inTheWay+stored.says) {
+			t.Errorf("got %s\nwant it to end with %s", got, stored.says)
+		}
 	}
 	w.stored = nil
 	w.driver.Advance(context.Background(), time.Minute)

@@ -60,6 +60,13 @@ func (x *index) to(user logicalcluster.Key) (logicalcluster.Key, bool) {
 	return export, known
 }
 
+// count returns how many users an export has.
+func (x *index) count(export logicalcluster.Key) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.users[export])
+}
+
 // of returns the users of an export, in no order.
 func (x *index) of(export logicalcluster.Key) []logicalcluster.Key {
 	x.mu.Lock()

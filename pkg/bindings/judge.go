@@ -54,7 +54,7 @@ func judge(f facts, now time.Time) apisv1alpha2.APIBindingStatus {
 		status.APIExportClusterName = f.where.Name.String()
 		status.BoundResources = boundResources(f)
 		if lag := lags(f.offers); len(lag) > 0 {
-			upToDate = conditionsv1alpha1.False(upToDate.Type, conditionsv1alpha1.ConditionSeverityWarning, publicationv1alpha1.SchemaIncompatibleReason, "%s", few(lag))
+			upToDate = conditionsv1alpha1.False(upToDate.Type, conditionsv1alpha1.ConditionSeverityWarning, publicationv1alpha1.SchemaIncompatibleReason, "%s", few(lag)+misfits(f.offers))
 		}
 	}
 	if status.Phase == apisv1alpha2.APIBindingPhaseBound {
@@ -66,6 +66,24 @@ func judge(f facts, now time.Time) apisv1alpha2.APIBindingStatus {
 	status.Conditions = conditionsv1alpha1.Set(status.Conditions, now, conditionsv1alpha1.Summary(status.Conditions,
 		conditionsv1alpha1.ReadyCondition, completed.Type))
 	return status
+}
+
+// inTheWay begins what a binding says of objects. It comes last, so that it can be
+// left out where others than the workspace are told.
+const inTheWay = ". In the way: "
+
+// misfits says which objects keep a binding from the schemas that it should have.
+func misfits(offers []offer) string {
+	var out []string
+	for i := range offers {
+		if o := &offers[i]; o.misfits != "" {
+			out = append(out, resourceText(o.resource.Group, o.resource.Name)+" "+o.misfits)
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return inTheWay + few(out)
 }
 
 // because is another condition that fails for the same reason.

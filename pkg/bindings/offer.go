@@ -44,6 +44,8 @@ type offer struct {
 	// not what it is meant to have.
 	kept *apisv1alpha2.BoundAPIResource
 	lag  string
+	// misfits says which objects are in the way, or is "".
+	misfits string
 }
 
 // nativeOffer is a resource that is compiled in.

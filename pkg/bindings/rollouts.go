@@ -21,9 +21,11 @@ import (
 
 var rolloutsGVR = publicationv1alpha1.SchemeGroupVersion.WithResource("schemarollouts")
 
-// surveyPause is how long the owner of an export waits to be told what has become
-// of bindings, so that he is told once a second and not ten thousand times.
-const surveyPause = time.Second
+// surveyPause is how long the owner of an export waits at most to be told what has
+// become of bindings, so that he is told once a second and not ten thousand times.
+// Where there are few bindings it is surveyPace for each, in the status of the export
+// and of each rollout.
+const surveyPause, surveyPace = time.Second, 10 * time.Millisecond
 
 // listenForEvolution wakes those who may be meant to have another schema, and those
 // who tell of it.
@@ -106,14 +108,18 @@ func (k *keeper) wakeChosen(workspace logicalcluster.Name) {
 
 // tellOwner has the owner of an export told, in a while, how its bindings are.
 func (k *keeper) tellOwner(export logicalcluster.Key) {
-	k.exports.EnqueueAfter(export, surveyPause)
-	k.tellRollouts(export)
+	k.exports.EnqueueAfter(export, k.tellRollouts(export))
 }
 
-func (k *keeper) tellRollouts(export logicalcluster.Key) {
-	for _, rollout := range ofExport(k.Rollouts.In(export.Workspace), export.Name) {
-		k.rollouts.EnqueueAfter(client.KeyOf(rollout), surveyPause)
+// tellRollouts has those who look at the rollouts of an export told in the same way,
+// and returns after which time.
+func (k *keeper) tellRollouts(export logicalcluster.Key) time.Duration {
+	rollouts := ofExport(k.Rollouts.In(export.Workspace), export.Name)
+	pause := min(surveyPause, surveyPace*time.Duration(k.index.count(export)*(1+len(rollouts))))
+	for _, rollout := range rollouts {
+		k.rollouts.EnqueueAfter(client.KeyOf(rollout), pause)
 	}
+	return pause
 }
 
 func (k *keeper) pathOf(workspace logicalcluster.Name) string {

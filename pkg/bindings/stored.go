@@ -3,6 +3,7 @@ package bindings
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,42 +63,67 @@ func (k *keeper) versionsOf(ctx context.Context, workspace logicalcluster.Name, 
 }
 
 // stillInTheWay leaves out of found what hurts no object that is stored in
-// workspace: where there are none, or all fit.
-func (k *keeper) stillInTheWay(ctx context.Context, workspace logicalcluster.Name, identity string, c *comparison, found []schemas.Incompatibility) ([]schemas.Incompatibility, error) {
+// workspace: where there are none, or all fit. objects says which do not.
+func (k *keeper) stillInTheWay(ctx context.Context, workspace logicalcluster.Name, identity string, c *comparison, found []schemas.Incompatibility) (left []schemas.Incompatibility, objects string, err error) {
 	versions := schemas.ServedVersions(c.from)
 	resource := schema.GroupResource{Group: c.from.Spec.Group, Resource: c.from.Spec.Names.Plural}
 	n, err := k.CountStored(ctx, workspace, resource, identity)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, "", err
 	case n == 0:
-		return slices.DeleteFunc(found, isStored), nil
-	case n > lookedAt || schemas.CallsOut(c.from):
-		return found, nil // nobody waits here for a webhook of somebody
+		return slices.DeleteFunc(found, isStored), "", nil
+	case n > lookedAt:
+		return found, manyObjects, nil
+	case schemas.CallsOut(c.from):
+		return found, "", nil // nobody waits here for a webhook of somebody
 	}
-	fits := map[string]bool{}
+	fits, misfits := map[string]bool{}, map[string]bool{}
 	for _, i := range found {
 		// What is about a version or the resource as a whole is no matter of content.
 		if _, done := fits[i.Version]; done || !isStored(i) || i.Path == "" || !slices.Contains(versions, i.Version) {
 			continue
 		}
-		if fits[i.Version], err = k.fit(ctx, workspace, resource.WithVersion(i.Version), c); err != nil {
-			return nil, err
+		all, names, err := k.fit(ctx, workspace, resource.WithVersion(i.Version), c)
+		if err != nil {
+			return nil, "", err
+		}
+		fits[i.Version] = all
+		for _, name := range names {
+			misfits[name] = true
 		}
 	}
-	return slices.DeleteFunc(found, func(i schemas.Incompatibility) bool { return isStored(i) && i.Path != "" && fits[i.Version] }), nil
+	left = slices.DeleteFunc(found, func(i schemas.Incompatibility) bool { return isStored(i) && i.Path != "" && fits[i.Version] })
+	return left, misfitsText(slices.Sorted(maps.Keys(misfits))), nil
 }
 
 // fit reports whether all objects of workspace are valid under the new definition,
-// and lose nothing.
-func (k *keeper) fit(ctx context.Context, workspace logicalcluster.Name, gvr schema.GroupVersionResource, c *comparison) (bool, error) {
+// and lose nothing, and which are not or do.
+func (k *keeper) fit(ctx context.Context, workspace logicalcluster.Name, gvr schema.GroupVersionResource, c *comparison) (all bool, misfits []string, err error) {
 	objects, more, err := k.Look(ctx, workspace, gvr, lookedAt)
 	if err != nil || more {
-		return false, err
+		return false, nil, err
 	}
 	contents := make([]map[string]any, 0, len(objects))
 	for i := range objects {
 		contents = append(contents, objects[i].Object)
 	}
-	return fit.All(ctx, c.to, gvr.Version, contents), nil
+	for _, i := range fit.Misfits(ctx, c.to, gvr.Version, contents) {
+		misfits = append(misfits, strings.TrimPrefix(objects[i].GetNamespace()+"/"+objects[i].GetName(), "/"))
+	}
+	return len(misfits) == 0, misfits, nil
+}
+
+// manyObjects stands for objects of which it is not known which are in the way.
+// There is no number in it, for it would change with each that is written.
+var manyObjects = fmt.Sprintf("some of more than %d", lookedAt)
+
+func misfitsText(names []string) string {
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	}
+	return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
 }

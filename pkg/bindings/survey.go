@@ -83,7 +83,9 @@ func standingOf(binding *apisv1alpha2.APIBinding, bound *apisv1alpha2.BoundAPIRe
 	}
 	s.reason, s.message = publicationv1alpha1.SchemaPendingReason, "it is not this binding's turn yet"
 	if c := conditionsv1alpha1.Get(binding.Status.Conditions, apisv1alpha2.BindingUpToDate); c != nil && c.Reason != "" {
-		s.reason, s.message = c.Reason, c.Message
+		s.reason = c.Reason
+		// What is said of the export has more readers than the objects have.
+		s.message, _, _ = strings.Cut(c.Message, inTheWay)
 	}
 	return s
 }

@@ -24,19 +24,17 @@ import (
 // what those of one object may in a write.
 const budget = celconfig.RuntimeCELCostBudget
 
-// All reports whether all objects are valid in a version of crd, and keep all their
-// fields. That it cannot be told in reasonable time counts as no.
-func All(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, version string, objects []map[string]any) bool {
+// Misfits returns the indexes of the objects that are not valid in a version of crd, or
+// would lose fields. One of which it cannot be told in reasonable time is one of them.
+func Misfits(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition, version string, objects []map[string]any) []int {
 	j, err := judgeOf(crd, version)
-	if err != nil {
-		return false
-	}
-	for _, object := range objects {
-		if !j.fits(ctx, object) {
-			return false
+	var misfits []int
+	for i, object := range objects {
+		if err != nil || !j.fits(ctx, object) {
+			misfits = append(misfits, i)
 		}
 	}
-	return true
+	return misfits
 }
 
 // judge is what is needed to judge objects of one version.

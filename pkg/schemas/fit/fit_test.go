@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"slices"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -26,7 +27,7 @@ func object(spec map[string]any) map[string]any {
 	}
 }
 
-func TestAll(t *testing.T) {
+func TestMisfits(t *testing.T) {
 	one, def := 1.0, apiextensionsv1.JSON{Raw: []byte(`3`)}
 	size := props{Properties: map[string]props{"size": {Type: "integer", Minimum: &one}}}
 	required, rule := size, size
@@ -36,21 +37,21 @@ func TestAll(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spec    props
 		objects []map[string]any
-		want    bool
+		want    []int
 	}{
-		"no objects":           {size, nil, true},
-		"fits":                 {size, []map[string]any{object(map[string]any{"size": int64(2)}), object(map[string]any{})}, true},
-		"one does not":         {size, []map[string]any{object(map[string]any{"size": int64(2)}), object(map[string]any{"size": int64(0)})}, false},
-		"another type":         {size, []map[string]any{object(map[string]any{"size": "2"})}, false},
-		"a field is not known": {size, []map[string]any{object(map[string]any{"colour": "red"})}, false},
-		"a field is missing":   {required, []map[string]any{object(map[string]any{})}, false},
-		"it has a default":     {defaulted, []map[string]any{object(map[string]any{})}, true},
-		"a rule holds":         {rule, []map[string]any{object(map[string]any{"size": int64(9)})}, true},
-		"a rule does not":      {rule, []map[string]any{object(map[string]any{"size": int64(10)})}, false},
-		"null means left out":  {size, []map[string]any{object(map[string]any{"size": nil})}, true},
+		"no objects":           {size, nil, nil},
+		"fits":                 {size, []map[string]any{object(map[string]any{"size": int64(2)}), object(map[string]any{})}, nil},
+		"one does not":         {size, []map[string]any{object(map[string]any{"size": int64(2)}), object(map[string]any{"size": int64(0)})}, []int{1}},
+		"another type":         {size, []map[string]any{object(map[string]any{"size": "2"})}, []int{0}},
+		"a field is not known": {size, []map[string]any{object(map[string]any{"colour": "red"})}, []int{0}},
+		"a field is missing":   {required, []map[string]any{object(map[string]any{})}, []int{0}},
+		"it has a default":     {defaulted, []map[string]any{object(map[string]any{})}, nil},
+		"a rule holds":         {rule, []map[string]any{object(map[string]any{"size": int64(9)})}, nil},
+		"a rule does not":      {rule, []map[string]any{object(map[string]any{"size": int64(10)})}, []int{0}},
+		"null means left out":  {size, []map[string]any{object(map[string]any{"size": nil})}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := All(t.Context(), with(tc.spec), "v1", tc.objects); got != tc.want {
+			if got := Misfits(t.Context(), with(tc.spec), "v1", tc.objects); !slices.Equal(got, tc.want) {
 				t.Errorf("got %v", got)
 			}
 		})
