@@ -88,7 +88,7 @@ func TestPeopleChangeASchema(t *testing.T) {
 	kubectl(t, provider, point...)
 	has("two", "empty", "small")
 	kubectl(t, teams["large"], "wait", "apibinding/gauges", "--for=condition=BindingUpToDate=False")
-	mentions(t, binding("large", why), `"one.gauges.example.org"`, ".spec.size: maximum became smaller: 10")
+	mentions(t, binding("large", why), `"one.gauges.example.org"`, ".spec.size: maximum became smaller: 10", ". In the way: gauges.example.org ")
 	awaitLine(t, told, "1 of 3 bindings lag.*"+large.String()+".*maximum became smaller")
 	mentions(t, kubectlFails(t, teams["small"], "patch", "gauge", "g", "--type=merge", "-p", `{"spec":{"size":50}}`), "spec.size", "less than or equal to 10")
 	edit("large", `{"spec":{"size":60}}`)
