@@ -107,12 +107,7 @@ func resourcesOf(handler http.Handler, groups []apidiscoveryv2.APIGroupDiscovery
 
 // addOpenAPIV3 adds a builder for each web service of the server.
 func addOpenAPIV3(documents map[string]func() (*spec3.OpenAPI, error), server *genericapiserver.GenericAPIServer, config *openapicommon.OpenAPIV3Config) {
-	definitions := passing(func() map[string]openapicommon.OpenAPIDefinition {
-		return config.GetDefinitions(func(name string) spec.Ref {
-			name, _ = config.GetDefinitionName(name)
-			return spec.MustCreateRef("#/components/schemas/" + openapicommon.EscapeJsonPointer(name))
-		})
-	})
+	definitions := definitionsOf(config)
 	for _, service := range server.Handler.GoRestfulContainer.RegisteredWebServices() {
 		path := strings.TrimPrefix(service.RootPath(), "/")
 		documents[path] = func() (*spec3.OpenAPI, error) {
@@ -130,17 +125,21 @@ func addOpenAPIV3(documents map[string]func() (*spec3.OpenAPI, error), server *g
 	}
 }
 
-// passing returns a function that makes a value when it is needed and there is
-// none: it is kept no longer than memory is plentiful.
-func passing[T any](make func() T) func() T {
+// definitionsOf returns a function that makes the definitions when they are needed and
+// there are none: they are kept no longer than memory is plentiful.
+func definitionsOf(config *openapicommon.OpenAPIV3Config) func() map[string]openapicommon.OpenAPIDefinition {
 	var mu sync.Mutex
-	var kept weak.Pointer[T]
-	return func() T {
+	var kept weak.Pointer[map[string]openapicommon.OpenAPIDefinition]
+	reference := func(name string) spec.Ref {
+		name, _ = config.GetDefinitionName(name)
+		return spec.MustCreateRef("#/components/schemas/" + openapicommon.EscapeJsonPointer(name))
+	}
+	return func() map[string]openapicommon.OpenAPIDefinition {
 		mu.Lock()
 		defer mu.Unlock()
 		value := kept.Value()
 		if value == nil {
-			made := make()
+			made := config.GetDefinitions(reference)
 			value = &made
 			kept = weak.Make(value)
 		}
