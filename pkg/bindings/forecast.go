@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/atriumhub/atrium/pkg/schemas"
 	apisv1alpha2 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha2"
 	publicationv1alpha1 "github.com/atriumhub/atrium/sdk/apis/publication/v1alpha1"
@@ -31,9 +33,9 @@ func (f *Forecast) OfExport(workspace logicalcluster.Name, export *apisv1alpha2.
 // export names: most likely one was forgotten.
 func overruled(export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []string {
 	var out []string
-	mine := ofExport(rollouts, export.Name)
+	lead := leaders(ofExport(rollouts, export.Name))
 	for _, resource := range export.Spec.Resources {
-		r := leading(mine, resource.Group, resource.Name)
+		r := lead[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
 		if r == nil || r.Schema == resource.Schema || r.WorkspaceSelector != nil || percentOf(r.ResourceRollout) < 100 {
 			continue
 		}

@@ -76,17 +76,20 @@ func within(percent int32, workspace logicalcluster.Name, resource string) bool 
 	return binary.BigEndian.Uint32(sum[:])%100 < uint32(max(percent, 0))
 }
 
-// leading returns what is said of a resource by the rollouts of its export: the
-// oldest that is about the resource.
-func leading(rollouts []*publicationv1alpha1.SchemaRollout, group, resource string) *rolling {
+// leaders returns what is said of each resource by the rollouts of its export: by the
+// oldest that is about it. An export may have a thousand resources, which is too many
+// to look for each in all rollouts.
+func leaders(rollouts []*publicationv1alpha1.SchemaRollout) map[schema.GroupResource]*rolling {
+	out := map[schema.GroupResource]*rolling{}
 	for _, rollout := range rollouts {
 		for i := range rollout.Spec.Resources {
-			if r := &rollout.Spec.Resources[i]; r.Group == group && r.Resource == resource {
-				return &rolling{rollout: rollout, ResourceRollout: r}
+			r := &rollout.Spec.Resources[i]
+			if at := (schema.GroupResource{Group: r.Group, Resource: r.Resource}); out[at] == nil {
+				out[at] = &rolling{rollout: rollout, ResourceRollout: r}
 			}
 		}
 	}
-	return nil
+	return out
 }
 
 // ofExport returns those of rollouts that are about an export, in the order in
@@ -105,8 +108,12 @@ func ofExport(rollouts []*publicationv1alpha1.SchemaRollout, export string) []*p
 // RolledOut returns the name of the schema that rollouts, which are those of the
 // workspace of an export, roll out of one of its resources, or "".
 func RolledOut(rollouts []*publicationv1alpha1.SchemaRollout, export string, resource *apisv1alpha2.ResourceSchema) string {
-	if r := leading(ofExport(rollouts, export), resource.Group, resource.Name); r != nil {
-		return r.Schema
+	for _, rollout := range ofExport(rollouts, export) {
+		for _, r := range rollout.Spec.Resources {
+			if r.Group == resource.Group && r.Resource == resource.Name {
+				return r.Schema
+			}
+		}
 	}
 	return ""
 }
@@ -119,18 +126,9 @@ func (k *keeper) rollings(where Workspace, export *apisv1alpha2.APIExport) []*ro
 
 // rollingsOf is rollings with other rollouts.
 func (k *keeper) rollingsOf(where Workspace, export *apisv1alpha2.APIExport, rollouts []*publicationv1alpha1.SchemaRollout) []*rolling {
-	leaders := map[schema.GroupResource]*rolling{}
-	for _, rollout := range ofExport(rollouts, export.Name) {
-		for i := range rollout.Spec.Resources {
-			r := &rollout.Spec.Resources[i]
-			if at := (schema.GroupResource{Group: r.Group, Resource: r.Resource}); leaders[at] == nil {
-				leaders[at] = &rolling{rollout: rollout, ResourceRollout: r}
-			}
-		}
-	}
-	out := make([]*rolling, 0, len(export.Spec.Resources))
+	out, lead := make([]*rolling, 0, len(export.Spec.Resources)), leaders(ofExport(rollouts, export.Name))
 	for _, resource := range export.Spec.Resources {
-		r := leaders[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
+		r := lead[schema.GroupResource{Group: resource.Group, Resource: resource.Name}]
 		if r != nil {
 			r.trouble = k.troubleOf(where, resource, r)
 		}

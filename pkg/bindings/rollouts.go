@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/atriumhub/atrium/pkg/loop"
 	apisv1alpha1 "github.com/atriumhub/atrium/sdk/apis/apis/v1alpha1"
@@ -204,7 +205,7 @@ func (k *keeper) rolloutTroubles(where Workspace, rollout *publicationv1alpha1.S
 		return []string{fmt.Sprintf("spec.export: there is no APIExport %q in this workspace", rollout.Spec.Export.Name)}
 	}
 	var out []string
-	leads := ofExport(k.Rollouts.In(where.Name), export.Name)
+	lead := leaders(ofExport(k.Rollouts.In(where.Name), export.Name))
 	for i := range rollout.Spec.Resources {
 		r := &rollout.Spec.Resources[i]
 		at, name := offeredAt(export, r), resourceText(r.Group, r.Resource)
@@ -212,7 +213,7 @@ func (k *keeper) rolloutTroubles(where Workspace, rollout *publicationv1alpha1.S
 			out = append(out, fmt.Sprintf("spec.resources: APIExport %q does not offer %s", export.Name, name))
 			continue
 		}
-		if first := leading(leads, r.Group, r.Resource); first != nil && first.rollout.Name != rollout.Name {
+		if first := lead[schema.GroupResource{Group: r.Group, Resource: r.Resource}]; first != nil && first.rollout.Name != rollout.Name {
 			out = append(out, fmt.Sprintf("spec.resources: SchemaRollout %q is about %s as well, and older: it is the one that counts; delete one of them", first.rollout.Name, name))
 			continue
 		}
