@@ -35,22 +35,28 @@ func Args(least, most int, what string) cobra.PositionalArgs {
 		if len(args) > 0 {
 			got = strings.Join(args, " ")
 		}
-		return fmt.Errorf("'%s' takes %s, but got %s: see '%s --help'", cmd.CommandPath(), what, got, cmd.CommandPath())
+		return fmt.Errorf("'%s' takes %s, but got %s: %s", cmd.CommandPath(), what, got, wayOut(cmd, args))
 	}
 }
 
 // Subcommand checks that a command which only holds others was given none that it
-// does not have, and says which ones are called alike.
+// does not have.
 func Subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	return fmt.Errorf("'%s' has no command %q: %s", cmd.CommandPath(), args[0], wayOut(cmd, args))
+}
+
+// wayOut names the commands that are called like the first word, or else the help.
+func wayOut(cmd *cobra.Command, args []string) string {
 	cmd.SuggestionsMinimumDistance = 2
-	hint := fmt.Sprintf("see '%s --help'", cmd.CommandPath())
-	if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
-		hint = fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), strings.Join(alike, "' or '"+cmd.CommandPath()+" "))
+	if len(args) > 0 {
+		if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
+			return fmt.Sprintf("did you mean '%s %s'?", cmd.CommandPath(), strings.Join(alike, "' or '"+cmd.CommandPath()+" "))
+		}
 	}
-	return fmt.Errorf("'%s' has no command %q: %s", cmd.CommandPath(), args[0], hint)
+	return fmt.Sprintf("see '%s --help'", cmd.CommandPath())
 }
 
 // Main runs a command and returns the exit code: 0, or 1 after an error, which

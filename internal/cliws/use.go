@@ -215,7 +215,7 @@ func verdict(path logicalcluster.Path, probe, lookup error) error {
 	case probe == nil:
 		return nil
 	case apierrors.IsForbidden(probe) && apierrors.IsNotFound(lookup), apierrors.IsNotFound(probe):
-		return fmt.Errorf("workspace %q not found", path.String())
+		return fmt.Errorf("workspace %q not found: 'kubectl ws tree' shows those there are", path.String())
 	case apierrors.IsForbidden(probe):
 		return denied(path, probe)
 	case apierrors.IsServiceUnavailable(probe):
