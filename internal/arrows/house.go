@@ -35,6 +35,7 @@ var House = []Floor{
 	{"F5", "control loops, and what the plugins share", []string{
 		"pkg/workspaces", "pkg/workspaces/types", "pkg/workspaces/defaults", "pkg/bindings", "pkg/publications", "pkg/mounts", "pkg/scheduling", "pkg/syncer/copy",
 		"pkg/upkeep", "pkg/upkeep/bootstrap", "pkg/upkeep/crds", "pkg/upkeep/namespaces", "pkg/upkeep/serviceaccounts",
+		"pkg/upkeep/storagemigrations",
 		"pkg/upkeep/tokensecrets",
 		"internal/cli",
 	}},
