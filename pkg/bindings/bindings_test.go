@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -121,7 +122,7 @@ func newWorldWith(t *testing.T, change func(*Config)) *world {
 	w.workspaces = inventorytest.Collect(w.Hub, workspacesGVR, func() *tenancyv1alpha1.Workspace { return &tenancyv1alpha1.Workspace{} })
 	config := Config{
 		Permissions: Permissions{Writes: &w.writes},
-		Migration: Migration{StoresIn: w.storesIn, Stored: func(context.Context, logicalcluster.Name, schema.GroupResource, string, string, int) ([]partition.Stored, error) {
+		Migration: Migration{Rate: rate.NewLimiter(rate.Inf, 1), StoresIn: w.storesIn, Stored: func(context.Context, logicalcluster.Name, schema.GroupResource, string, string, int) ([]partition.Stored, error) {
 			return nil, nil
 		}},
 		Rollouts: w.rollouts, Workspaces: w.workspaces, Labels: w.labels, CountStored: w.countStored, Look: w.look,

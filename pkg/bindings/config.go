@@ -3,7 +3,6 @@ package bindings
 import (
 	"context"
 
-	"golang.org/x/time/rate"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -136,7 +135,6 @@ type keeper struct {
 	verdicts    *lru.Cache // UIDs of two schemas/stored versions → *comparison
 	laggards    laggards
 	migrations  migrations
-	rewrites    *rate.Limiter
 }
 
 // keptDefinitions is how many schemas are remembered for those who bind them next.
@@ -200,7 +198,6 @@ func newKeeper(config Config, hub hub) *keeper {
 	k := &keeper{
 		Config: config, hub: hub, natives: map[string]bool{}, everywhere: map[string]bool{},
 		definitions: lru.New(keptDefinitions), verdicts: lru.New(keptVerdicts), migrations: newMigrations(),
-		rewrites: rate.NewLimiter(rewritesPerSecond, rewritesPerSecond),
 	}
 	for _, export := range config.Everywhere {
 		k.natives[export], k.everywhere[export] = true, true

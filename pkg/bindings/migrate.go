@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -23,10 +24,6 @@ import (
 )
 
 const (
-	// rewritesPerSecond is how many objects are rewritten in a second, of all
-	// workspaces together: a fraction of what the hub can write, and what whoever
-	// watches them gets as events besides.
-	rewritesPerSecond = 50
 	// migrationPage is how many objects are looked at at a time. They are read whole.
 	migrationPage = 20
 	// migrationRetry is when the objects of a binding are looked at again of which
@@ -49,6 +46,8 @@ var ErrStoresOtherwise = errors.New("the workspace does not store objects in thi
 
 // Migration is what the loops need to have objects stored in another version (B11).
 type Migration struct {
+	// Rate is how many objects are rewritten in a second.
+	Rate *rate.Limiter
 	// StoresIn returns the version in which a workspace stores what is written of a
 	// resource that it has by exports of an identity, or "" when it takes no writes.
 	// It answers from memory.
@@ -235,7 +234,7 @@ func (k *keeper) rewrite(ctx context.Context, m migrant, p *pass, until time.Tim
 // rewriteOne rewrites an object. One with which that fails does not keep it from
 // the others.
 func (k *keeper) rewriteOne(ctx context.Context, m migrant, p *pass, o partition.Stored) error {
-	if err := k.rewrites.Wait(ctx); err != nil {
+	if err := k.Migration.Rate.Wait(ctx); err != nil {
 		return err
 	}
 	err := failpoint.Around(failpoint.RewriteObject, o.Name, func() error {

@@ -49,7 +49,7 @@ func newMigratory(t *testing.T, n int) *migratory {
 	m := &migratory{lying: map[logicalcluster.Name]map[string]string{}, stuck: map[string]bool{}}
 	m.world = newWorldWith(t, func(config *Config) {
 		storesIn := config.Migration.StoresIn
-		config.Migration = Migration{StoresIn: storesIn, Stored: m.storedAs, Rewrite: m.rewrite}
+		config.Migration = Migration{Rate: config.Migration.Rate, StoresIn: storesIn, Stored: m.storedAs, Rewrite: m.rewrite}
 	})
 	m.offer("acme", storesV1)
 	m.tenants(n)

@@ -67,5 +67,6 @@ func Always() []schema.GroupVersionResource {
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"},
 		{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"},
+		{Group: "storagemigration.k8s.io", Version: "v1", Resource: "storageversionmigrations"},
 	}
 }

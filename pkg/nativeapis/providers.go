@@ -24,6 +24,7 @@ import (
 	eventsrest "k8s.io/kubernetes/pkg/registry/events/rest"
 	networkingrest "k8s.io/kubernetes/pkg/registry/networking/rest"
 	policyrest "k8s.io/kubernetes/pkg/registry/policy/rest"
+	storagemigrationrest "k8s.io/kubernetes/pkg/registry/storagemigration/rest"
 )
 
 // ResourceConfig enables exactly the resources in Always and in the exports.
@@ -51,6 +52,7 @@ func Providers(config controlplane.CompletedConfig, crdOptions generic.RESTOptio
 		eventsrest.RESTStorageProvider{TTL: config.EventTTL},
 		policyProvider{authorizer: authz.Authorizer, resources: resources},
 		crdProvider{options: crdOptions},
+		storagemigrationrest.RESTStorageProvider{},
 		appsrest.StorageProvider{},
 		batchrest.RESTStorageProvider{},
 		autoscalingrest.RESTStorageProvider{},

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	svmv1 "k8s.io/api/storagemigration/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	apiextensionsoptions "k8s.io/apiextensions-apiserver/pkg/cmd/server/options"
@@ -14,11 +15,13 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 	genericfeatures "k8s.io/apiserver/pkg/features"
 	"k8s.io/apiserver/pkg/registry/generic"
+	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/component-base/compatibility"
 	metricsfeatures "k8s.io/component-base/metrics/features"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/storagemigration"
 	controlplane "k8s.io/kubernetes/pkg/controlplane/apiserver"
 	"k8s.io/kubernetes/pkg/controlplane/apiserver/options"
 	generatedopenapi "k8s.io/kubernetes/pkg/generated/openapi"
@@ -141,6 +144,10 @@ func newUpstream(ctx context.Context, s *options.Options) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to configure the generic server: %w", err)
 	}
+	// Kubernetes stores these in an older version, for the sake of downgrades. The
+	// informers of the hub read what is stored in the version that is served.
+	storageFactory.ResourceEncodingConfig.(*serverstorage.DefaultResourceEncodingConfig).SetResourceEncoding(
+		storagemigration.Resource("storageversionmigrations"), svmv1.SchemeGroupVersion, storagemigration.SchemeGroupVersion)
 	config.EffectiveVersion = kubernetesVersion{config.EffectiveVersion}
 	// OpenAPI is composed per workspace by pkg/discovery.
 	config.SkipOpenAPIInstallation = true

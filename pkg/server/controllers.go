@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/admission"
@@ -21,6 +22,7 @@ import (
 	"github.com/atriumhub/atrium/pkg/upkeep/crds"
 	"github.com/atriumhub/atrium/pkg/upkeep/namespaces"
 	"github.com/atriumhub/atrium/pkg/upkeep/serviceaccounts"
+	"github.com/atriumhub/atrium/pkg/upkeep/storagemigrations"
 	"github.com/atriumhub/atrium/pkg/upkeep/tokensecrets"
 	"github.com/atriumhub/atrium/pkg/workspaces"
 	"github.com/atriumhub/atrium/pkg/workspaces/defaults"
@@ -28,6 +30,11 @@ import (
 	"github.com/atriumhub/atrium/pkg/workspaces/types"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
+
+// rewritesPerSecond is how many objects are rewritten in a second to have them in
+// another version, of all workspaces together: a fraction of what the hub can write,
+// and what whoever watches them gets as events besides.
+const rewritesPerSecond = 50
 
 // buildControllers lists the control loops.
 func (h *Hub) buildControllers() error {
@@ -48,13 +55,14 @@ func (h *Hub) buildControllers() error {
 	if err != nil {
 		return fmt.Errorf("failed to make the workspace lifecycle: %w", err)
 	}
+	rewrites := rate.NewLimiter(rewritesPerSecond, rewritesPerSecond)
 	bound, err := bindings.New(bindings.Config{
 		HubClient: h.hubClient, CustomResources: h.stores.customResources, HubURL: h.baseURL, APIBindings: m.bindings, APIExports: m.exports,
 		Cached: m.cached, CachedSlices: m.cachedSlices, Publisher: h.windows.publisher, Count: h.countWindow,
 		Schemas: m.schemas, CustomResourceDefinitions: m.definitions, Builtin: h.catalog.Builtin,
 		Secrets: m.secrets, EndpointSlices: m.endpointSlices, Conversions: m.conversions, Reach: h.reach, PurgeStored: h.purgeBound, Move: h.adopt,
 		Rollouts: m.rollouts, Workspaces: m.workspaces, Labels: h.labelsOf, CountStored: h.countBound, Forecast: &h.forecast,
-		Migration: h.migration(),
+		Migration: h.migration(rewrites),
 		Resolve:   h.resolveExport, Natives: nativeExports(), Everywhere: exportsServedEverywhere(),
 		Permissions: h.permissions(), OnServed: h.catalog.OnRebound,
 	})
@@ -80,6 +88,7 @@ func (h *Hub) buildControllers() error {
 				Hub: h.hubClient, Namespaces: m.namespaces, ServiceAccounts: m.serviceAccounts, ConfigMaps: m.configMaps,
 				Directory: h.directory, RootCA: h.authority.PEM(),
 			}),
+			storagemigrations.New(h.storageMigrations(rewrites)),
 			tokensecrets.New(tokensecrets.Config{Hub: h.hubClient, Secrets: m.secrets, ServiceAccounts: m.serviceAccounts}),
 		},
 		bound,

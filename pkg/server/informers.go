@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	svmv1 "k8s.io/api/storagemigration/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensionsapiserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -63,6 +64,7 @@ type readModels struct {
 	clusterRoles        *informers.Informer[*rbacv1.ClusterRole]
 	clusterRoleBindings *informers.Informer[*rbacv1.ClusterRoleBinding]
 	namespaces          *informers.Informer[*corev1.Namespace]
+	storageMigrations   *informers.Informer[*svmv1.StorageVersionMigration]
 	serviceAccounts     *metadata
 	// authentication are the issuers that tenants named.
 	authentication *informers.Informer[*tenancyv1alpha1.WorkspaceAuthenticationConfiguration]
@@ -144,6 +146,7 @@ func openReadModels(stores *stores) (*readModels, error) {
 	m.clusterRoles = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("clusterroles"), whole[*rbacv1.ClusterRole])
 	m.clusterRoleBindings = native(o, stores, rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings"), whole[*rbacv1.ClusterRoleBinding])
 	m.namespaces = native(o, stores, corev1.SchemeGroupVersion.WithResource("namespaces"), whole[*corev1.Namespace])
+	m.storageMigrations = native(o, stores, svmv1.SchemeGroupVersion.WithResource("storageversionmigrations"), whole[*svmv1.StorageVersionMigration])
 	m.serviceAccounts = native(o, stores, corev1.SchemeGroupVersion.WithResource("serviceaccounts"), digested)
 	configMaps := corev1.SchemeGroupVersion.WithResource("configmaps")
 	m.configMaps = native(o, stores, configMaps, digested)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"golang.org/x/time/rate"
 	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,13 +23,15 @@ import (
 	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
+	"github.com/atriumhub/atrium/pkg/upkeep/storagemigrations"
 	"github.com/atriumhub/atrium/sdk/logicalcluster"
 )
 
 // migration is what the loops of bindings need to have objects stored in another
 // version.
-func (h *Hub) migration() bindings.Migration {
+func (h *Hub) migration(rewrites *rate.Limiter) bindings.Migration {
 	return bindings.Migration{
+		Rate: rewrites,
 		StoresIn: func(workspace logicalcluster.Name, resource schema.GroupResource, identity string) string {
 			_, version := h.storing(workspace, resource, identity)
 			return version
@@ -40,11 +43,23 @@ func (h *Hub) migration() bindings.Migration {
 	}
 }
 
-// storing returns how a workspace writes objects of a bound resource, and in which
-// version.
+// storageMigrations is what the loop of StorageVersionMigrations needs.
+func (h *Hub) storageMigrations(rewrites *rate.Limiter) storagemigrations.Config {
+	return storagemigrations.Config{
+		Hub: h.hubClient, Migrations: h.models.storageMigrations, Definitions: h.models.definitions, Catalog: h.catalog,
+		Stored: h.stores.customResources.Stored,
+		Rewrite: func(ctx context.Context, workspace logicalcluster.Name, resource schema.GroupVersionResource, namespace, name string) error {
+			return h.rewrite(ctx, workspace, resource, "", namespace, name)
+		},
+		Writes: &h.writes, Rate: rewrites,
+	}
+}
+
+// storing returns how a workspace writes objects of a resource that it has by exports
+// of an identity, or without one by its own definition, and in which version.
 func (h *Hub) storing(workspace logicalcluster.Name, resource schema.GroupResource, identity string) (*catalog.API, string) {
 	api, found := h.catalog.Lookup(workspace, resource)
-	if !found || api.Origin != catalog.Bound || api.Closed || api.Provider.Identity != identity {
+	if !found || api.Origin != catalog.Bound && api.Origin != catalog.Local || api.Closed || api.Provider.Identity != identity {
 		return nil, ""
 	}
 	version, err := apiextensionshelpers.GetCRDStorageVersion(api.CRD)

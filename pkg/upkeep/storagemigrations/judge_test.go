@@ -145,11 +145,34 @@ func TestForget(t *testing.T) {
 	m := &Migrator{Config: Config{Clock: now}, workspaces: map[logicalcluster.Name]*progress{}}
 	m.progressOf("good")
 	m.progressOf("bad").again = start.Add(attemptRetry)
+	m.progressOf("slow").took(slowTurn, start)
 	if good, bad := m.forget("good"), m.forget("bad"); good != 0 || bad != attemptRetry || m.busy("good") || !m.busy("bad") {
 		t.Errorf("after %s and %s %d are remembered", good, bad, len(m.workspaces))
 	}
 	now.Step(attemptRetry)
-	if bad := m.forget("bad"); bad != 0 || m.busy("bad") {
-		t.Errorf("after %s %d are remembered", bad, len(m.workspaces))
+	if bad, slow := m.forget("bad"), m.forget("slow"); bad != 0 || slow != maxPause || m.busy("bad") {
+		t.Errorf("after %s and %s %d are remembered", bad, slow, len(m.workspaces))
+	}
+}
+
+// TestTook: who has a slow webhook has few turns.
+func TestTook(t *testing.T) {
+	p := &progress{}
+	now := start
+	for i, tc := range []struct{ later, turn, want time.Duration }{
+		{0, time.Second, 0}, {0, slowTurn, 15 * time.Second}, {time.Minute, time.Second, 0}, {0, time.Minute, 30 * time.Second}, {time.Minute, slowTurn, time.Minute},
+		{maxPause + 2*time.Minute, slowTurn, 15 * time.Second},
+	} {
+		now = now.Add(tc.later)
+		before := p.again
+		if p.took(tc.turn, now); tc.want == 0 && p.again != before || tc.want != 0 && p.again.Sub(now) != tc.want {
+			t.Errorf("turn %d: again at %s, want %s", i, p.again.Sub(now), tc.want)
+		}
+	}
+	for range 10 {
+		p.took(slowTurn, now)
+	}
+	if p.pause != maxPause {
+		t.Errorf("at last %s", p.pause)
 	}
 }

@@ -39,6 +39,10 @@ const (
 	// attempts is how often an object is tried that cannot be rewritten, and
 	// attemptRetry when again.
 	attempts, attemptRetry = 3, 15 * time.Second
+	// slowTurn is after how long a turn had a webhook to wait for. The workspace waits
+	// then, from attemptRetry on twice as long each time, up to maxPause, until it was
+	// not slow for as long as that.
+	slowTurn, maxPause = 5 * time.Second, 10 * time.Minute
 )
 
 // Config is what New needs.
@@ -77,8 +81,10 @@ type Migrator struct {
 // reconciles the workspace has it.
 type progress struct {
 	pass
-	// again is when objects are rewritten again after one could not be.
+	// again is when objects are rewritten again after one could not be, or took too
+	// long; pause is how long that was after the last turn that took too long.
 	again time.Time
+	pause time.Duration
 	// ended is the last migration that was brought to its end.
 	ended types.UID
 }
@@ -134,12 +140,18 @@ func (m *Migrator) progressOf(workspace logicalcluster.Name) *progress {
 }
 
 // forget forgets a workspace that has nothing to do, or returns when it may: who has
-// failed waits, also if he takes his migration away and makes another one.
+// failed or was slow waits, also if he takes his migration away and makes another one.
 func (m *Migrator) forget(workspace logicalcluster.Name) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.workspaces[workspace]; p != nil && p.again.After(m.Clock.Now()) {
-		return p.again.Sub(m.Clock.Now())
+	if p := m.workspaces[workspace]; p != nil {
+		until := p.again
+		if p.pause > 0 {
+			until = until.Add(maxPause)
+		}
+		if wait := until.Sub(m.Clock.Now()); wait > 0 {
+			return wait
+		}
 	}
 	delete(m.workspaces, workspace)
 	return 0
@@ -200,7 +212,9 @@ func (m *Migrator) migrate(ctx context.Context, j *job) (loop.Result, error) {
 	if !m.Writes.Over(j.since, j.workspace, j.resource) {
 		return loop.Result{After: writesRetry}, nil
 	}
-	whole, failed, err := m.rewrite(ctx, j, m.Clock.Now().Add(turn))
+	began := m.Clock.Now()
+	whole, failed, err := m.rewrite(ctx, j, began.Add(turn))
+	j.took(m.Clock.Since(began), m.Clock.Now())
 	switch {
 	case err != nil:
 		return loop.Result{}, fmt.Errorf("failed to rewrite the %s of workspace %s: %w", j.resource, j.workspace, err)
@@ -210,6 +224,18 @@ func (m *Migrator) migrate(ctx context.Context, j *job) (loop.Result, error) {
 		return loop.Result{After: nextTurn}, nil
 	}
 	return loop.Result{After: writesRetry}, m.finish(ctx, j, "")
+}
+
+// took notes how long a turn was.
+func (p *progress) took(turn time.Duration, now time.Time) {
+	if turn < slowTurn {
+		return
+	}
+	if now.Sub(p.again) > maxPause {
+		p.pause = 0
+	}
+	p.pause = min(max(attemptRetry, 2*p.pause), maxPause)
+	p.again = now.Add(p.pause)
 }
 
 // rewrite looks at objects, and reports whether it is through. failed says which one
@@ -246,7 +272,9 @@ func (m *Migrator) rewrite(ctx context.Context, j *job, until time.Time) (whole 
 // failed comes back to an object that could not be rewritten, or gives up. If the
 // definition has changed meanwhile, the next pass has attempts of its own.
 func (m *Migrator) failed(ctx context.Context, j *job, why string) (loop.Result, error) {
-	j.again = m.Clock.Now().Add(attemptRetry)
+	if retry := m.Clock.Now().Add(attemptRetry); j.again.Before(retry) {
+		j.again = retry
+	}
 	if j.failures++; j.failures >= attempts {
 		return loop.Result{After: attemptRetry}, m.finish(ctx, j, why)
 	}
