@@ -140,7 +140,7 @@ func (s *Session) Resolve(ctx context.Context, d Destination) (logicalcluster.Pa
 
 // NotAWorkspace is the error for a session that does not start in a workspace.
 func (s *Session) NotAWorkspace() error {
-	return fmt.Errorf("current URL %q does not point to a workspace", s.Host)
+	return fmt.Errorf("current URL %q does not point to a workspace: enter one with 'kubectl ws :root', or use another kubeconfig or context", s.Host)
 }
 
 // home asks the hub for the home workspace of the user. It appears in the root
