@@ -125,7 +125,7 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case !found || api.Origin == catalog.Native:
 		d.serveNative(workspace, api, w, req, info)
 	case api.Closed:
-		refuseClosed(w, req, resource)
+		refuseForNow(w, req, resource, "the "+resource.String()+" of this workspace are being taken over by an APIBinding: try again in a moment")
 	default:
 		held, release := d.hold(workspace, api, req, info)
 		defer release()
@@ -149,7 +149,7 @@ func (d *dispatcher) serveView(set *catalog.Set, w http.ResponseWriter, req *htt
 	api, found := set.Lookup(resource)
 	switch {
 	case found && d.outdated(api, req, info):
-		refuseOutdated(w, req, resource)
+		refuseForNow(w, req, resource, "the schema of "+resource.String()+" has just changed in this workspace: try again") // the view looks again
 	case found && api.Origin != catalog.Native:
 		d.serveCustom(api, w, req, info)
 	case set.ShowsNative(resource):
@@ -169,10 +169,22 @@ func refuseUnbound(w http.ResponseWriter, req *http.Request, resource schema.Gro
 	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 }
 
-// refuseClosed asks the client to come back: the objects are there, but not where
-// this request would look for them.
-func refuseClosed(w http.ResponseWriter, req *http.Request, resource schema.GroupResource) {
-	err := apierrors.NewServiceUnavailable(fmt.Sprintf("the %s of this workspace are being taken over by an APIBinding: try again in a moment", resource))
+// outdated reports whether a write that came by a view would be judged, and stored,
+// by what its workspace does not serve any more.
+func (d *dispatcher) outdated(api *catalog.API, req *http.Request, info *request.RequestInfo) bool {
+	scope, _ := keyspace.ScopeFrom(req.Context())
+	workspace, single := scope.Workspace()
+	if !single || api.Origin != catalog.Bound || !slices.Contains(writeVerbs, info.Verb) {
+		return false
+	}
+	now, found := d.catalog.Lookup(workspace, api.GroupResource())
+	return found && now.Provider.Identity == api.Provider.Identity && now.Shape != api.Shape
+}
+
+// refuseForNow asks the client to come back: the objects are there, but not where, or
+// not as, this request would have them.
+func refuseForNow(w http.ResponseWriter, req *http.Request, resource schema.GroupResource, why string) {
+	err := apierrors.NewServiceUnavailable(why)
 	err.ErrStatus.Details = &metav1.StatusDetails{Group: resource.Group, Kind: resource.Resource, RetryAfterSeconds: 1}
 	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 }

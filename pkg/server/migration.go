@@ -2,25 +2,19 @@ package server
 
 import (
 	"context"
-	"net/http"
-	"slices"
 
 	"golang.org/x/time/rate"
 	apiextensionshelpers "k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/generic/registry"
 	"k8s.io/apiserver/pkg/storage"
-	"k8s.io/kubernetes/pkg/api/legacyscheme"
 
 	"github.com/atriumhub/atrium/pkg/bindings"
 	"github.com/atriumhub/atrium/pkg/catalog"
 	"github.com/atriumhub/atrium/pkg/inflight"
-	"github.com/atriumhub/atrium/pkg/keyspace"
 	"github.com/atriumhub/atrium/pkg/ledger"
 	"github.com/atriumhub/atrium/pkg/partition"
 	"github.com/atriumhub/atrium/pkg/upkeep/storagemigrations"
@@ -90,23 +84,4 @@ func (h *Hub) rewrite(ctx context.Context, workspace logicalcluster.Name, resour
 		return nil
 	}
 	return err
-}
-
-// outdated reports whether a write that came by a view would be judged, and stored,
-// by what its workspace does not serve any more.
-func (d *dispatcher) outdated(api *catalog.API, req *http.Request, info *request.RequestInfo) bool {
-	scope, _ := keyspace.ScopeFrom(req.Context())
-	workspace, single := scope.Workspace()
-	if !single || api.Origin != catalog.Bound || !slices.Contains(writeVerbs, info.Verb) {
-		return false
-	}
-	now, found := d.catalog.Lookup(workspace, api.GroupResource())
-	return found && now.Provider.Identity == api.Provider.Identity && now.Shape != api.Shape
-}
-
-// refuseOutdated asks the client to come back: the view looks again.
-func refuseOutdated(w http.ResponseWriter, req *http.Request, resource schema.GroupResource) {
-	err := apierrors.NewServiceUnavailable("the schema of " + resource.String() + " has just changed in this workspace: try again")
-	err.ErrStatus.Details = &metav1.StatusDetails{Group: resource.Group, Kind: resource.Resource, RetryAfterSeconds: 1}
-	responsewriters.ErrorNegotiated(err, legacyscheme.Codecs, schema.GroupVersion{}, w, req)
 }
