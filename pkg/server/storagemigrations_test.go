@@ -287,3 +287,49 @@ func TestStorageVersionMigrationBesideWriters(t *testing.T) {
 		}
 	}
 }
+
+// TestStorageVersionMigrationBeginsAnew: what was written in the old version behind the
+// back of a pass, while the definition stored that for a moment, is found.
+func TestStorageVersionMigrationBeginsAnew(t *testing.T) {
+	const objects = 160 // so many that the pass takes some seconds
+	ctx := minute(t)
+	alice := newTenant(t)
+	alice.install(t, sameInBoth(nil))
+	for i := range objects {
+		if _, err := alice.of("v1", "gears").Create(ctx, made("v1", "Gear", fmt.Sprintf("g%03d", i), map[string]any{"size": int64(0)}), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.storeIn(t, "v2")
+	alice.migrate(t, "gears", "example.io", "gears")
+	await(ctx, t, "some objects are rewritten", func() error {
+		if got := alice.lying(t); got["v2"] == 0 {
+			return fmt.Errorf("lying are %v", got)
+		}
+		return nil
+	})
+	alice.storeIn(t, "v1")
+	n := 0
+	await(ctx, t, "the first object is written in the old version", func() error {
+		n++
+		if _, err := alice.of("v1", "gears").Patch(ctx, "g000", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"size":%d}}`, n), metav1.PatchOptions{}); err != nil {
+			return err
+		}
+		stored, err := shared.hub.stores.customResources.Stored(ctx, alice.name, schema.GroupResource{Group: "example.io", Resource: "gears"}, "", 1)
+		if err != nil || stored[0].APIVersion != "example.io/v1" {
+			return fmt.Errorf("%v, %v", stored, err)
+		}
+		return nil
+	})
+	alice.storeIn(t, "v2")
+	if got := alice.lying(t); got["v1"] < 2 || got["v2"] == 0 {
+		t.Fatalf("nothing is tested: lying are %v", got)
+	}
+	if got := alice.awaitOver(ctx, t, "gears"); told(got, svmv1.MigrationSucceeded) == "" {
+		t.Errorf("%+v", got.Status)
+	}
+	crd := must(alice.crds.ApiextensionsV1().CustomResourceDefinitions().Get(ctx, "gears.example.io", metav1.GetOptions{}))(t)
+	if got := alice.lying(t); got["v2"] != objects || len(got) != 1 || !slices.Equal(crd.Status.StoredVersions, []string{"v2"}) {
+		t.Errorf("lying are %v, and the definition says %v", got, crd.Status.StoredVersions)
+	}
+}
