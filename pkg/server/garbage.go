@@ -13,8 +13,8 @@ const (
 	// as lives, and a hub that has room for thousands of workspaces would hold
 	// twice what it needs; how much garbage requests make does not depend on
 	// that. An empty hub gets nearly what Go's default would give it.
-	spareHeap  = 12 << 20
-	spareShare = 0.5
+	spareHeap  = 8 << 20
+	spareShare = 0.65
 	// startPercent is how much the heap may grow while the hub reads what is
 	// stored. Most of what it allocates then stays, so that collecting often finds
 	// little.

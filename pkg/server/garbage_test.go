@@ -8,10 +8,10 @@ func TestGCPercent(t *testing.T) {
 		want int
 	}{
 		"before the first collection": {0, 100},
-		"very small":                  {1 << 20, 350},
-		"an empty hub":                {30 << 20, 90},
-		"thousands of workspaces":     {200 << 20, 56},
-		"many thousands":              {4 << 30, 50},
+		"very small":                  {1 << 20, 365},
+		"an empty hub":                {30 << 20, 91},
+		"thousands of workspaces":     {200 << 20, 69},
+		"many thousands":              {4 << 30, 65},
 	} {
 		if got := gcPercent(tc.live); got != tc.want {
 			t.Errorf("%s: %d, want %d", name, got, tc.want)
